@@ -1,0 +1,118 @@
+import Glibc
+import Model
+
+/// Merges defaults, `wsd.yaml`, environment and flags (each stronger than the one before) into one checked configuration.
+///
+/// ``load()`` may be called again: a reload reads the same file anew.
+package struct ConfigurationLoader: Sendable {
+    /// What `--config` names; `nil`: `WSD_CONFIG`, then the first that exists of `./wsd.yaml`, `$XDG_CONFIG_HOME/wsd/wsd.yaml`
+    /// (`~/.config/…`) and `/etc/wsd/wsd.yaml`, then none.
+    package var file: String?
+    package var environment: [String: String]
+    package var flags: ConfigurationFlags
+    /// Absolute; where relative paths start.
+    package var workingFolder: String
+
+    private let schema: ConfigurationSchema
+
+    /// - Parameter workingFolder: `nil`: the one of the process, at this moment.
+    package init(
+        file: String? = nil, environment: [String: String] = [:], flags: ConfigurationFlags = ConfigurationFlags(),
+        workingFolder: String? = nil
+    ) {
+        self.init(
+            file: file, environment: environment, flags: flags, workingFolder: workingFolder ?? Self.currentFolder(),
+            schema: .current)
+    }
+
+    init(
+        file: String?, environment: [String: String], flags: ConfigurationFlags, workingFolder: String,
+        schema: ConfigurationSchema
+    ) {
+        self.file = file
+        self.environment = environment
+        self.flags = flags
+        self.workingFolder = workingFolder
+        self.schema = schema
+    }
+
+    /// Reads everything anew. Throws all that is wrong at once.
+    package func load() throws(ConfigurationErrors) -> LoadedConfiguration {
+        let found: FileReader.Found?
+        do throws(ConfigurationProblem) {
+            let variable = environment["WSD_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+            found = try FileReader.read(
+                explicit: file ?? variable,
+                candidates: FileReader.candidates(environment: environment, folder: workingFolder),
+                folder: workingFolder)
+        } catch {
+            throw ConfigurationErrors([error])
+        }
+        return try load(found)
+    }
+
+    /// Merges what was found with the rest.
+    func load(_ found: FileReader.Found?) throws(ConfigurationErrors) -> LoadedConfiguration {
+        var assembly = ConfigurationAssembly(schema: schema)
+        let fileLayer = found.map { FileLayer($0.source, schema: schema, folder: Self.folder(of: $0.path)) }
+        let environmentLayer = EnvironmentLayer(environment, schema: schema, folder: workingFolder)
+        let flagLayer = FlagLayer(flags, schema: schema, folder: workingFolder)
+        assembly.problems += (fileLayer?.problems ?? []) + flagLayer.problems
+
+        let assignments = (fileLayer?.assignments ?? []) + environmentLayer.assignments + flagLayer.assignments
+        for assignment in assignments where assignment.key.name != "listen" {
+            assembly.assign(assignment)
+        }
+        let listen = ListenLayer(
+            mode: assembly.configuration.mode, assignments: assignments.filter { $0.key.name == "listen" },
+            environment: environment, flags: flags, into: &assembly)
+        assembly.checkRules()
+
+        guard assembly.problems.isEmpty else { throw ConfigurationErrors(assembly.sortedProblems()) }
+        return LoadedConfiguration(
+            configuration: assembly.configuration, entries: assembly.entries(), file: found?.path,
+            warnings: environmentLayer.warnings + listen.warnings + Self.warnings(about: assembly.configuration))
+    }
+
+    /// Keys whose values differ, by whether a reload can apply them.
+    package static func differences(
+        _ old: WsdConfiguration, _ new: WsdConfiguration
+    ) -> (reloadable: [String], notReloadable: [String]) {
+        let changed = ConfigurationSchema.current.keys.filter { !$0.access.equal(old, new) }
+        return (changed.filter { $0.reloadable }.map(\.name), changed.filter { !$0.reloadable }.map(\.name))
+    }
+
+    /// What runs after a reload: `new`, with values and sources of `old` for every key that a reload cannot change.
+    package static func reloaded(_ old: LoadedConfiguration, to new: LoadedConfiguration) -> LoadedConfiguration {
+        var merged = new
+        merged.configuration = reloaded(old.configuration, to: new.configuration)
+        // Both are in the order of the schema.
+        merged.entries = zip(old.entries, new.entries).map { $1.reloadable ? $1 : $0 }
+        return merged
+    }
+
+    /// The same without the sources.
+    package static func reloaded(_ old: WsdConfiguration, to new: WsdConfiguration) -> WsdConfiguration {
+        var merged = new
+        for key in ConfigurationSchema.current.keys where !key.reloadable {
+            key.access.copy(old, &merged)
+        }
+        return merged
+    }
+
+    private static func warnings(about configuration: WsdConfiguration) -> [String] {
+        guard let folder = configuration.http.staticFolder, access(folder, R_OK | X_OK) != 0 else { return [] }
+        return ["http.staticFolder: \(folder) cannot be read: \(String(cString: strerror(errno)))"]
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    private static func currentFolder() -> String {
+        guard let path = getcwd(nil, 0) else { return "/" }
+        defer { free(path) }
+        return String(cString: path)
+    }
+}

@@ -1,0 +1,23 @@
+/// What the environment says, apart from addresses (see ``ListenLayer``). An empty variable counts as not set.
+struct EnvironmentLayer {
+    private(set) var assignments: [Assignment] = []
+    private(set) var warnings: [String] = []
+
+    /// Variables besides those of keys.
+    static let others = ["WSD_CONFIG", "WSD_HOST", "WSD_PORT"]
+
+    init(_ environment: [String: String], schema: ConfigurationSchema, folder: String) {
+        for key in schema.keys {
+            guard let written = environment[key.variable], !written.isEmpty else { continue }
+            let origin = Origin(layer: .environment, named: "environment \(key.variable)")
+            assignments.append(
+                Assignment(key: key, written: written, origin: origin, context: ValueContext(folder: folder)))
+        }
+        // Foreign WSD_… variables are nobody's mistake (Kubernetes makes some for a service of that name); near misses are.
+        let known = schema.keys.map(\.variable) + Self.others
+        for name in environment.keys.sorted() where name.hasPrefix("WSD_") && !known.contains(name) {
+            guard let near = Suggestion.nearest(to: name, among: known) else { continue }
+            warnings.append("\(ShownText.plain(name)) is not a variable of wsd; did you mean \(near)?")
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import NIOCore
+
+/// Every bound of the control client.
+package struct ControlLimits: Sendable {
+    /// From the connection to the head of the answer, for calls that look.
+    package var answerTimeout = TimeAmount.seconds(10)
+    /// The same for calls that change something: an operation may read files before its first word.
+    package var operationTimeout = TimeAmount.seconds(60)
+    /// Bytes of an answer that is read whole (not of a stream).
+    package var wholeAnswer = 64 * 1024 * 1024
+    /// Bytes of one line of a stream; a log line is at most 16 KiB before it is written as JSON.
+    package var line = 1024 * 1024
+
+    package init() {}
+}

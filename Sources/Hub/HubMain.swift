@@ -1,0 +1,26 @@
+import ChildRuntime
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+
+/// The role `hub`: one process that orders every room's messages for all workers of this machine.
+package enum HubMain {
+    /// Runs the role on the calling thread until the supervisor ends it, or is gone and the last worker with it.
+    package static func run() -> Never {
+        let log = ChildProcess.bootstrapLogging()
+        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
+            ChildProcess.start(on: loop, log: log).assumeIsolated().whenComplete { result in
+                switch result {
+                case .success(let process):
+                    HubRole(process: process).begin()
+                case .failure(let error):
+                    Logger(label: "wsd.hub").critical("The hub cannot start", metadata: ["error": "\(error)"])
+                    log.flush(waitingUpTo: .milliseconds(200))
+                    exitProcess(ExitCode.failure)
+                }
+            }
+        }
+        exitProcess(ExitCode.success)
+    }
+}

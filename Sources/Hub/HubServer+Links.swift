@@ -1,0 +1,142 @@
+import Logging
+import Model
+import NIOCore
+import Realtime
+import Wire
+
+extension HubServer {
+    /// A worker has connected; `nil`: too many have.
+    func connected(_ channel: any Channel) -> HubLink? {
+        guard connected.count < Self.maxLinks else {
+            logger.error("too many links, one refused")
+            channel.close(promise: nil)
+            return nil
+        }
+        let link = HubLink(channel: channel, maxPayload: maxPayload, now: now)
+        connected[ObjectIdentifier(link)] = link
+        return link
+    }
+
+    func disconnected(_ link: HubLink) {
+        guard connected.removeValue(forKey: ObjectIdentifier(link)) != nil else { return }
+        end(link)
+        if connected.isEmpty { whenEmpty?() }
+    }
+
+    func received(_ bytes: ByteBuffer, on link: HubLink) {
+        guard link.phase != .closed else { return }
+        bytesIn += bytes.readableBytes
+        link.decoder.append(bytes)
+        process(link)
+    }
+
+    /// Takes frames until none is whole or operations have to wait.
+    private func process(_ link: HubLink) {
+        do {
+            while link.phase != .closed {
+                if let index = link.index, machine.isRegistered(index), !link.hasWelcome, !admit(link) { return }
+                guard let frame = try link.decoder.nextWorkerFrame() else { return }
+                guard take(frame, link) else {
+                    refuse(link, "worker sent a frame out of order")
+                    return
+                }
+            }
+        } catch {
+            refuse(link, "worker sent a broken frame: \(error)")
+        }
+    }
+
+    private func take(_ frame: WorkerFrame, _ link: HubLink) -> Bool {
+        switch (frame, link.phase) {
+        case (.hello(let version, let boot, let slot), .greeting):
+            guard Int(version) == WsdVersion.link else { return false }
+            greet(link, boot: boot, slot: slot)
+            return true
+        case (.register(let room, let clients), .open(let index)):
+            return machine.register(clients, room: room, link: index)
+        case (.snapshotEnd(let replayThrough), .open(let index)):
+            return machine.registrationEnded(index, replayThrough: replayThrough) { queue($0, for: $1, payload: nil) }
+        case (.operation(let operation), .open(let index)):
+            return carryOut(operation, link, index)
+        case (.hello, .open), (.register, .greeting), (.snapshotEnd, .greeting), (.operation, .greeting), (_, .closed):
+            return false
+        }
+    }
+
+    private func greet(_ link: HubLink, boot: BootID, slot: Int) {
+        if let old = machine.link(of: boot), let former = links[old] {
+            logger.warning("worker connected again, its former link is closed", metadata: ["worker.slot": "\(slot)"])
+            close(former)
+        }
+        let index = machine.linkOpened(boot: boot, slot: slot)
+        while links.count <= index { links.append(nil) }
+        links[index] = link
+        link.phase = .open(index)
+        link.name = "worker \(slot)"
+    }
+
+    /// Says welcome to a registered worker once operations are taken; until then it is not read. `false`: not yet.
+    private func admit(_ link: HubLink) -> Bool {
+        guard machine.isServing(now: now) else {
+            if waitingForServing.isEmpty { scheduleGatherCheck() }
+            if !waitingForServing.contains(where: { $0 === link }) { waitingForServing.append(link) }
+            setReading(link)
+            return false
+        }
+        link.hasWelcome = true
+        link.output.append { HubLinkEncoder.welcome(boot: boot, into: &$0) }
+        link.owesAck = true
+        mark(link)
+        logger.info("worker registered", metadata: ["worker.slot": "\(link.name)"])
+        if !waitingForServing.isEmpty { beginServing() }
+        return true
+    }
+
+    private func scheduleGatherCheck() {
+        let delay = machine.nextGatherCheck(now: now) - now
+        loop.assumeIsolated().scheduleTask(in: .nanoseconds(max(0, delay.nanoseconds))) { [weak self] in
+            guard let self, !self.waitingForServing.isEmpty else { return }
+            if self.machine.isServing(now: self.now) { self.beginServing() } else { self.scheduleGatherCheck() }
+        }
+    }
+
+    private func beginServing() {
+        let links = waitingForServing
+        waitingForServing = []
+        for link in links where link.phase != .closed {
+            process(link)
+            setReading(link)
+        }
+    }
+
+    /// A link is read unless it waits for the hub to serve or for another link to drain.
+    func setReading(_ link: HubLink) {
+        let waits = waitingForServing.contains { $0 === link }
+        // Fails only on a closed channel, and then there is nothing to read.
+        try? link.channel.syncOptions?.setOption(.autoRead, value: !waits && !link.isHeldUp)
+    }
+
+    private func refuse(_ link: HubLink, _ reason: String) {
+        protocolErrors += 1
+        logger.error("link closed", metadata: ["link.name": "\(link.name)", "error.message": "\(reason)"])
+        close(link)
+    }
+
+    func close(_ link: HubLink) {
+        end(link)
+        link.channel.close(promise: nil)
+    }
+
+    /// Takes a link out of everything but `connected`; the others learn that its clients are gone.
+    private func end(_ link: HubLink) {
+        let phase = link.phase
+        link.phase = .closed
+        waitingForServing.removeAll { $0 === link }
+        guard case .open(let index) = phase else { return }
+        links[index] = nil
+        machine.linkEnded(index) { queue($0, for: $1, payload: nil) }
+        tracker.linkEnded(index)
+        scheduleSettle()
+        logger.info("worker link ended", metadata: ["link.name": "\(link.name)"])
+    }
+}

@@ -1,0 +1,99 @@
+import Logging
+import Model
+import NIOCore
+import Realtime
+import Wire
+
+extension HubServer {
+    func endTurn() {
+        isTurnScheduled = false
+        cutOverfull()
+        let marked = dirty
+        dirty.removeAll(keepingCapacity: true)
+        for link in marked {
+            link.isDirty = false
+            if link.owesAck, let index = link.index { acknowledge(link, index) }
+        }
+        tracker.endTurn { self.links[$0]?.output.enqueued ?? 0 }
+        for link in marked { write(link) }
+        holdUpSenders()
+    }
+
+    private func acknowledge(_ link: HubLink, _ index: Int) {
+        guard link.hasWelcome else { return }
+        link.owesAck = false
+        let settled = tracker.settled(index)
+        link.settledTold = settled
+        let acknowledged = machine.acknowledged(index)
+        link.output.append {
+            HubLinkEncoder.ack(acknowledged: acknowledged, settled: min(settled, acknowledged), into: &$0)
+        }
+    }
+
+    private func write(_ link: HubLink) {
+        guard link.phase != .closed, let batch = link.output.takeBatch() else { return }
+        let promise = loop.makePromise(of: Void.self)
+        for piece in batch.dropLast() { link.channel.write(piece, promise: nil) }
+        if let last = batch.last { link.channel.writeAndFlush(last, promise: promise) }
+        bytesOut += batch.reduce(0) { $0 + $1.readableBytes }
+        let spare = batch.first
+        promise.futureResult.assumeIsolated().whenSuccess {
+            let position = link.output.batchWritten(reusing: spare)
+            link.lastProgress = self.now
+            if let index = link.index {
+                self.tracker.flushed(index, upTo: position)
+                self.scheduleSettle()
+            }
+            if link.output.waiting > 0 { self.mark(link) }
+        }
+    }
+
+    /// A link that took too little for too long costs memory; its worker connects anew.
+    private func cutOverfull() {
+        guard !overfull.isEmpty else { return }
+        let links = overfull
+        overfull = []
+        for link in links where link.phase != .closed {
+            linksCut += 1
+            logger.warning(
+                "link cut: its worker does not read",
+                metadata: ["link.name": "\(link.name)", "queue.bytes": "\(link.output.waiting)"])
+            close(link)
+        }
+    }
+
+    func scheduleSettle() {
+        let grown = tracker.takeChanged().contains { links[$0] != nil }
+        guard grown, !isSettleScheduled else { return }
+        isSettleScheduled = true
+        loop.assumeIsolated().scheduleTask(in: Self.settleDelay) {
+            self.isSettleScheduled = false
+            for case let link? in self.links {
+                guard let index = link.index, self.tracker.settled(index) > link.settledTold else { continue }
+                link.owesAck = true
+                self.mark(link)
+            }
+        }
+    }
+
+    /// Stops reading all workers while a link that still makes progress has too much before it.
+    func holdUpSenders() {
+        let now = now
+        var anyone = false
+        for case let link? in links {
+            link.isWaitedFor = backpressure.holdsUp(
+                queued: link.output.waiting, lastProgress: link.lastProgress, isWaitedFor: link.isWaitedFor, now: now)
+            anyone = anyone || link.isWaitedFor
+        }
+        for case let link? in links where link.isHeldUp != anyone {
+            link.isHeldUp = anyone
+            setReading(link)
+        }
+        guard anyone, !isCheckScheduled else { return }
+        isCheckScheduled = true
+        loop.assumeIsolated().scheduleTask(in: .nanoseconds(LinkBackpressure.checkInterval.nanoseconds)) {
+            self.isCheckScheduled = false
+            self.holdUpSenders()
+        }
+    }
+}

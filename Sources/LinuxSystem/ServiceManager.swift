@@ -1,0 +1,36 @@
+import CSystemd
+package import Model
+
+/// What this process tells systemd (sd_notify(3)). Without systemd every call does nothing.
+package enum ServiceManager {
+    /// Whether somebody listens to notifications. Fixed at the first look: the variable is removed for children only.
+    package static let isPresent = Environment.current["NOTIFY_SOCKET"].map { !$0.isEmpty } ?? false
+
+    /// How often systemd expects `WATCHDOG=1` (to be sent twice as often); `nil`: never.
+    package static let watchdogInterval: Duration? = {
+        var microseconds: UInt64 = 0
+        guard sd_watchdog_enabled(0, &microseconds) > 0 else { return nil }
+        return .microseconds(Int64(clamping: microseconds))
+    }()
+
+    /// Sends assignments (`READY=1`, `STATUS=…`) as one message.
+    ///
+    /// - Returns: whether it was sent. There is nothing to be done where it was not.
+    @discardableResult
+    package static func notify(_ assignments: [String]) -> Bool {
+        guard isPresent else { return false }
+        // One assignment a line; a line break within a status text would begin another.
+        let message = assignments.map { $0.replacing("\n", with: " ") }.joined(separator: "\n")
+        return sd_notify(0, message) > 0
+    }
+
+    /// The assignment that must go with `RELOADING=1`.
+    package static func monotonic(_ time: MonotonicTime) -> String {
+        "MONOTONIC_USEC=\(time.nanoseconds / 1000)"
+    }
+
+    /// Asks for more time to start, reload or stop.
+    package static func extendTimeout(by duration: Duration) -> String {
+        "EXTEND_TIMEOUT_USEC=\(max(0, duration.nanoseconds / 1000))"
+    }
+}

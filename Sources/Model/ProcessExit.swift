@@ -1,0 +1,6 @@
+/// How a process ended (waitid(2)).
+package enum ProcessExit: Codable, Sendable, Equatable {
+    case exited(Int32)
+    /// Ended by this signal.
+    case signalled(Int32, coreDumped: Bool)
+}

@@ -1,0 +1,23 @@
+package import Model
+
+/// Something an operator may want to know later: for the log and the history.
+package struct FleetEvent: Codable, Sendable, Equatable {
+    package var severity: LogLevel
+    /// Constant for one kind of event; what varies stands in `fields`.
+    package var message: String
+    /// `nil`: of the service as a whole.
+    package var slot: SlotID?
+    /// Declared dotted keys (`worker.slot`, `process.pid`, `exit.reason`, …).
+    package var fields: [String: String]
+
+    init(_ severity: LogLevel, _ message: String, slot: SlotID? = nil, fields: [String: String] = [:]) {
+        self.severity = severity
+        self.message = message
+        self.slot = slot
+        self.fields = fields
+        switch slot?.role {
+        case .worker: self.fields["worker.slot"] = slot.map { String($0.number) }
+        case .hub, nil: break
+        }
+    }
+}

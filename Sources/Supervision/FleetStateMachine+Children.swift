@@ -1,0 +1,122 @@
+package import Model
+
+// Facts about processes.
+
+extension FleetStateMachine {
+    package mutating func childSpawned(_ instance: InstanceID, pid: Int32, now: MonotonicTime) -> [FleetAction] {
+        guard let id = places[instance] else { return [] }
+        var actions = noteTime(now)
+        withSlot(id) { slot, _, _ in slot.spawned(instance, pid: pid) }
+        updateDeparting(instance) { $0.process.pid = pid }
+        if let process = process(instance) { actions.append(.event(.spawned(id, process))) }
+        return actions
+    }
+
+    /// - Parameter reason: a sentence without its subject (`Cannot allocate memory`).
+    package mutating func childSpawnFailed(
+        _ instance: InstanceID, reason: String, now: MonotonicTime
+    ) -> [FleetAction] {
+        guard let id = places.removeValue(forKey: instance) else { return [] }
+        var actions = noteTime(now)
+        departing.removeAll { $0.process.instance == instance }
+        let outcomes = withSlot(id) { slot, rules, random in
+            slot.spawnFailed(instance, reason: reason, now: now, rules: rules, random: &random)
+        }
+        actions += apply(outcomes ?? [], to: id, now: now)
+        return actions + settle(now: now)
+    }
+
+    /// - Parameter link: version of the child link that it speaks; another than ``WsdVersion/link`` is its end.
+    package mutating func childSaidHello(
+        _ instance: InstanceID, version: String, link: Int, now: MonotonicTime
+    ) -> [FleetAction] {
+        guard let id = places[instance] else { return [] }
+        var actions = noteTime(now)
+        let outcomes = withSlot(id) { slot, _, _ in slot.saidHello(instance, version: version, link: link) }
+        updateDeparting(instance) { $0.process.version = version }
+        actions += apply(outcomes ?? [], to: id, now: now)
+        return actions + settle(now: now)
+    }
+
+    package mutating func childBecameReady(_ instance: InstanceID, now: MonotonicTime) -> [FleetAction] {
+        guard let id = places[instance] else { return [] }
+        var actions = noteTime(now)
+        let outcomes = withSlot(id) { slot, rules, _ in slot.becameReady(instance, now: now, rules: rules) }
+        actions += apply(outcomes ?? [], to: id, now: now)
+        return actions + settle(now: now)
+    }
+
+    /// - Parameter memory: resident bytes, if known.
+    package mutating func childBeat(_ instance: InstanceID, memory: Int?, now: MonotonicTime) -> [FleetAction] {
+        guard let id = places[instance] else { return [] }
+        let actions = noteTime(now)
+        withSlot(id) { slot, rules, _ in slot.beat(instance, memory: memory, now: now, rules: rules) }
+        updateDeparting(instance) { $0.process.memory = memory ?? $0.process.memory }
+        return actions
+    }
+
+    /// The child's own word about why it will exit. Its exit decides; a child that stays is killed at its deadline.
+    package mutating func childFailedToStart(
+        _ instance: InstanceID, reason: String, exitCode: Int32, now: MonotonicTime
+    ) -> [FleetAction] {
+        guard let id = places[instance] else { return [] }
+        let actions = noteTime(now)
+        withSlot(id) { slot, _, _ in slot.complained(instance, reason: reason, exitCode: exitCode) }
+        updateDeparting(instance) {
+            $0.process.complaint = SlotProcess.Complaint(reason: reason, exitCode: exitCode)
+        }
+        return actions
+    }
+
+    package mutating func childReleasedListener(_ instance: InstanceID, now: MonotonicTime) -> [FleetAction] {
+        guard places[instance] != nil else { return [] }
+        let actions = noteTime(now)
+        updateDeparting(instance) { $0.hasReleasedListener = true }
+        return actions + settle(now: now)
+    }
+
+    /// - Parameter remaining: clients still to be closed.
+    package mutating func childReportedDraining(
+        _ instance: InstanceID, remaining: Int, now: MonotonicTime
+    ) -> [FleetAction] {
+        guard let id = places[instance] else { return [] }
+        var actions = noteTime(now)
+        updateDeparting(instance) { $0.remaining = remaining }
+        let isAwaited = operation?.leaving.contains(instance) ?? false
+        if let operation, isAwaited {
+            actions.append(progress(operation, "\(id): \(remaining) clients still to be closed"))
+        } else if case .stopping(let shutdown) = phase {
+            let text = "\(id): \(remaining) clients still to be closed"
+            actions.append(.operationProgress(shutdown.id, .stop, text))
+        }
+        return actions
+    }
+
+    package mutating func childExited(
+        _ instance: InstanceID, _ exit: ProcessExit, now: MonotonicTime
+    ) -> [FleetAction] {
+        guard let id = places.removeValue(forKey: instance) else { return [] }
+        var actions = noteTime(now)
+        if let index = departing.firstIndex(where: { $0.process.instance == instance }) {
+            let leaving = departing.remove(at: index)
+            actions.append(.event(.left(leaving, reason: leaving.process.reason(for: exit))))
+        } else {
+            let outcomes = withSlot(id) { slot, rules, random in
+                slot.exited(instance, exit, now: now, rules: rules, random: &random)
+            }
+            actions += apply(outcomes ?? [], to: id, now: now)
+        }
+        return actions + settle(now: now)
+    }
+
+    /// A living process, wherever it is counted.
+    func process(_ instance: InstanceID) -> SlotProcess? {
+        guard let id = places[instance] else { return nil }
+        return slot(id)?.process(instance) ?? departing.first { $0.process.instance == instance }?.process
+    }
+
+    private mutating func updateDeparting(_ instance: InstanceID, _ change: (inout DepartingProcess) -> Void) {
+        guard let index = departing.firstIndex(where: { $0.process.instance == instance }) else { return }
+        change(&departing[index])
+    }
+}

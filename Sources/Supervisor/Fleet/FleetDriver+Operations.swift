@@ -1,0 +1,130 @@
+internal import ConfigurationFile
+import HTTPTypes
+import Model
+import Supervision
+import Wire
+
+/// What an operator can ask the fleet to do.
+enum OperationRequest: Sendable, Equatable {
+    case reload
+    /// `slot` `nil`: all.
+    case restart(slot: SlotID?, immediately: Bool)
+    case scale(Int)
+    case stop(reason: String)
+}
+
+extension FleetDriver {
+    /// Starts an operation. The stream ends with its last word.
+    func begin(_ request: OperationRequest) throws(ControlFailure) -> AsyncStream<OperationProgress> {
+        let response: OperationResponse
+        switch request {
+        case .reload: response = try requestReload()
+        case .restart(let slot, let immediately):
+            response = machine.restartRequested(slot: slot, immediately: immediately, now: now())
+        case .scale(let workers): response = machine.scaleRequested(workers: workers, now: now())
+        case .stop(let reason): response = machine.stopRequested(reason: reason, now: now())
+        }
+        switch response {
+        case .refused(let refusal): throw ControlFailure(refusal)
+        case .accepted(let id, let actions):
+            let (stream, continuation) = AsyncStream.makeStream(of: OperationProgress.self)
+            operations[id, default: []].append(continuation)
+            perform(actions)
+            return stream
+        }
+    }
+
+    /// The same for a signal: nobody listens, a refusal is logged.
+    func beginUnattended(_ request: OperationRequest) {
+        do {
+            _ = try begin(request)
+        } catch {
+            // What is wrong with a configuration has been said already.
+            guard error.error.code != "configuration" else { return }
+            log.takeOwn(.error, "An operation asked for by a signal was not begun", ["error": error.error.message])
+        }
+    }
+
+    /// SIGTERM or SIGINT: stops; every further one hurries.
+    func stopSignalled(_ name: String) {
+        if machine.isStopping {
+            log.takeOwn(.warning, "Hurrying: another signal to stop came", ["signal": name])
+            input { $0.hurryRequested(now: now()) }
+        } else {
+            beginUnattended(.stop(reason: "signal \(name)"))
+        }
+    }
+
+    private func requestReload() throws(ControlFailure) -> OperationResponse {
+        if let running = machine.snapshot(now: now()).operation { throw ControlFailure(OperationRefusal.busy(running)) }
+        let loaded: LoadedConfiguration
+        switch setup.load() {
+        case .success(let success): loaded = success
+        case .failure(let errors):
+            log.takeOwn(
+                .error, "The configuration was not reloaded: it has errors; the running one stays",
+                ["errors": errors.description])
+            throw ControlFailure(
+                status: .unprocessableContent,
+                error: ControlError(
+                    code: "configuration",
+                    message: "The configuration has errors; the running one stays.\n\(errors.description)"))
+        }
+        for warning in loaded.warnings { log.takeOwn(.warning, warning, [:]) }
+        let old = configuration.configuration
+        let fixed = ConfigurationLoader.differences(old, loaded.configuration).notReloadable
+        if !fixed.isEmpty {
+            log.takeOwn(
+                .warning, "These keys take effect only when wsd itself is restarted",
+                ["keys": fixed.joined(separator: ", ")])
+        }
+        var next = loaded
+        next.configuration = ConfigurationLoader.reloaded(old, to: loaded.configuration)
+        lastRevision += 1
+        configurations[lastRevision] = next
+        let response = machine.reloadRequested(
+            policy: FleetPolicy(next.configuration, cores: setup.cores), revision: lastRevision,
+            restartHub: old.hub != next.configuration.hub || old.rooms != next.configuration.rooms, now: now())
+        if case .refused = response { configurations[lastRevision] = nil }
+        guard case .accepted(let id, let actions) = response, !fixed.isEmpty else { return response }
+        let sentence = "Not changed by a reload, only by a restart of wsd itself: \(fixed.joined(separator: ", "))"
+        return .accepted(id, [.operationProgress(id, .reload, sentence)] + actions)
+    }
+
+    /// The configuration of `revision` is the running one: what applies to living processes does so now.
+    func adopt(_ revision: Int) {
+        guard let next = configurations[revision] else { return }
+        let levelChanged = next.configuration.log.level != configuration.configuration.log.level
+        configuration = next
+        log.configure(next.configuration.log)
+        logOutput.setLevel(next.configuration.log.level)
+        guard levelChanged else { return }
+        for child in children.values { child.send(.logLevel(next.configuration.log.level)) }
+    }
+
+    func progress(_ id: OperationID, _ progress: OperationProgress) {
+        log.takeOwn(.debug, "Operation goes on", ["operation": progress.operation, "progress": progress.message])
+        for waiter in operations[id] ?? [] { waiter.yield(progress) }
+    }
+
+    func finished(_ id: OperationID, _ operation: FleetOperation, _ result: OperationResult) {
+        let succeeded = if case .succeeded = result { true } else { false }
+        let last = OperationProgress(
+            operation: operation.description, message: result.message, done: true, succeeded: succeeded)
+        for waiter in operations.removeValue(forKey: id) ?? [] {
+            waiter.yield(last)
+            waiter.finish()
+        }
+    }
+}
+
+extension ControlFailure {
+    init(_ refusal: OperationRefusal) {
+        switch refusal {
+        case .busy: self = .busy(refusal.description)
+        case .unknownSlot: self = .notFound(refusal.description)
+        case .impossibleCount: self = .badRequest(refusal.description)
+        case .notRunning: self = .unavailable(refusal.description)
+        }
+    }
+}

@@ -1,0 +1,206 @@
+internal import ConfigurationFile
+import DequeModule
+import Glibc
+import Model
+import NIOCore
+import Supervision
+import Wire
+
+/// Drives the fleet: performs the actions of ``FleetStateMachine`` and feeds it what happens. Everything in it is confined to
+/// one event loop; all decisions are the machine's.
+final class FleetDriver {
+    /// Longest time between two looks at the clock.
+    static let tick = TimeAmount.milliseconds(500)
+
+    let eventLoop: any EventLoop
+    let log: LogCenter
+    let logOutput: SupervisorLogOutput
+    let system: any ChildSystem
+    let setup: FleetSetup
+    let pid = getpid()
+
+    var machine: FleetStateMachine
+    /// The configuration of every revision that a process runs or may be started with.
+    var configurations: [Int: LoadedConfiguration]
+    /// The running one.
+    var configuration: LoadedConfiguration
+    var lastRevision = 1
+
+    var children: [InstanceID: Child] = [:]
+    var queries = ChildQueries()
+    var operations: [OperationID: [AsyncStream<OperationProgress>.Continuation]] = [:]
+    var endedWorkers = ChildCounters()
+    var ended = ChildCounters()
+    /// Lines of children that were no messages.
+    var brokenLinks = 0
+    var lameDuck = false
+    var ownUsage = RateMeter()
+    var ownResident: Int?
+    var lastStatusText: String?
+
+    private var actions: Deque<FleetAction> = []
+    private var isPerforming = false
+    private var wake: (at: MonotonicTime, task: Scheduled<Void>)?
+    private var secondTimer: RepeatedTask?
+    private var secondWaiters: [EventLoopPromise<Void>] = []
+    private(set) var isEnding = false
+
+    init(
+        eventLoop: any EventLoop, setup: FleetSetup, configuration: LoadedConfiguration, log: LogCenter,
+        logOutput: SupervisorLogOutput, system: any ChildSystem
+    ) {
+        self.eventLoop = eventLoop
+        self.setup = setup
+        self.configuration = configuration
+        self.log = log
+        self.logOutput = logOutput
+        self.system = system
+        configurations = [1: configuration]
+        machine = FleetStateMachine(
+            policy: FleetPolicy(configuration.configuration, cores: setup.cores), revision: 1, seed: setup.seed)
+    }
+
+    /// Starts hub and workers.
+    func start() {
+        log.takeOwn(.info, "Starting", ["version": WsdVersion.current, "process.pid": String(pid)])
+        for warning in configuration.warnings { log.takeOwn(.warning, warning, [:]) }
+        input { $0.start(now: now()) }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        secondTimer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            bound.value.secondPassed()
+        }
+    }
+
+    func now() -> MonotonicTime { setup.clock() }
+
+    // MARK: - The machine
+
+    /// Feeds the machine one fact and performs what follows.
+    func input(_ fact: (inout FleetStateMachine) -> [FleetAction]) {
+        perform(fact(&machine))
+    }
+
+    /// Performs actions in order; those that follow from one go to the end of the queue.
+    func perform(_ new: [FleetAction]) {
+        actions.append(contentsOf: new)
+        guard !isPerforming else { return }
+        isPerforming = true
+        while let action = actions.popFirst() { perform(action) }
+        isPerforming = false
+        scheduleWake()
+    }
+
+    private func perform(_ action: FleetAction) {
+        switch action {
+        case .spawn(let instance, let slot, let revision): spawn(instance, slot, revision)
+        case .kill(let instance): system.kill(instance)
+        case .drain(let instance, let code, let spread, let deadline):
+            children[instance]?.send(.drain(code: code, spread: spread, deadline: deadline))
+        case .setLameDuck(let on):
+            lameDuck = on
+            for child in children.values where child.slot.role == .worker { child.send(.lameDuck(on)) }
+        case .closeListeners: system.closeListeners()
+        case .adoptConfiguration(let revision): adopt(revision)
+        case .operationProgress(let id, let operation, let message):
+            progress(id, OperationProgress(operation: operation.description, message: message))
+        case .operationFinished(let id, let operation, let result): finished(id, operation, result)
+        case .event(let event): log.takeOwn(event.severity, event.message, event.fields)
+        case .notify(let notification): notify(notification)
+        case .exit(let code): end(code)
+        }
+    }
+
+    // MARK: - Time
+
+    private func scheduleWake() {
+        guard !isEnding else { return }
+        let latest = now() + .nanoseconds(Self.tick.nanoseconds)
+        let due = machine.nextDeadline.map { min($0, latest) } ?? latest
+        if let wake, wake.at <= due { return }
+        wake?.task.cancel()
+        let delay = TimeAmount.nanoseconds(max(0, (due - now()).nanoseconds))
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        // One turn later than due: what the links and pidfds have to say goes first.
+        let task = eventLoop.scheduleTask(in: delay) { bound.eventLoop.execute { bound.value.timePassed() } }
+        wake = (due, task)
+    }
+
+    private func timePassed() {
+        wake = nil
+        guard !isEnding else { return }
+        queries.timePassed(now: now())
+        input { $0.timePassed(now: now()) }
+    }
+
+    private func secondPassed() {
+        guard !isEnding else { return }
+        if let usage = system.usage(of: pid) {
+            ownUsage.add(usage.cpuSeconds, at: now())
+            ownResident = usage.resident
+        }
+        for child in children.values { child.pump.reportDropped() }
+        log.reportTrouble()
+        log.wake()
+        notifyStatus()
+        let waiters = secondWaiters
+        secondWaiters = []
+        waiters.forEach { $0.succeed() }
+    }
+
+    /// `true` after the next second has passed, `false` when the service ends.
+    func nextSecond() -> EventLoopFuture<Bool> {
+        guard !isEnding else { return eventLoop.makeSucceededFuture(false) }
+        let promise = eventLoop.makePromise(of: Void.self)
+        secondWaiters.append(promise)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        return promise.futureResult.map { !bound.value.isEnding }
+    }
+
+    /// `true` when there may be new log lines, at least once a second; `false` when the service ends.
+    func nextLine() -> EventLoopFuture<Bool> {
+        guard !isEnding else { return eventLoop.makeSucceededFuture(false) }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        return log.nextLine().map { !bound.value.isEnding }
+    }
+
+    // MARK: - The end
+
+    private func end(_ code: Int32) {
+        guard !isEnding else { return }
+        isEnding = true
+        wake?.task.cancel()
+        wake = nil
+        secondTimer?.cancel()
+        queries.closeAll()
+        for waiters in operations.values { waiters.forEach { $0.finish() } }
+        operations = [:]
+        secondWaiters.forEach { $0.succeed() }
+        secondWaiters = []
+        log.wake()
+        setup.ended(code)
+    }
+}
+
+/// What the driver is told at its start, and does not change.
+struct FleetSetup {
+    /// Addresses as a client would write them.
+    var addresses: [String]
+    /// The sockets that workers inherit, in this order.
+    var listeners: [ListenAddress]
+    var controlSocket: String
+    var hubSocket: String
+    var underSystemd: Bool
+    /// Stands in for a worker count that is not configured.
+    var cores: Int
+    var seed: UInt64
+    var startedAt: MonotonicTime
+    /// Seconds since 1970.
+    var startedAtTime: Double
+    var clock: () -> MonotonicTime
+    /// Reads the configuration anew.
+    var load: () -> Result<LoadedConfiguration, ConfigurationErrors>
+    /// The service is ready for the first time.
+    var ready: () -> Void
+    /// Nothing lives any more: leave with this status.
+    var ended: (Int32) -> Void
+}

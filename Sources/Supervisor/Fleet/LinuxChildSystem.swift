@@ -1,0 +1,136 @@
+import Glibc
+import LinuxSystem
+import Model
+import NIOCore
+import Wire
+
+/// The real processes. Confined to the event loop.
+final class LinuxChildSystem: ChildSystem {
+    private let eventLoop: any EventLoop
+    private let board: FleetBoard
+    private let environment: [String]
+    private var listeners: [ListeningSocket]
+    private var watcher: ProcessWatcher?
+    private var pids: [InstanceID: Int32] = [:]
+    private var exits: [Int32: (instance: InstanceID, exited: (ProcessExit) -> Void)] = [:]
+
+    /// - Parameters:
+    ///   - listeners: owned from here on.
+    ///   - environment: what children get, besides what was meant for this process alone.
+    init(eventLoop: any EventLoop, listeners: [ListeningSocket], environment: [String: String]) throws(SystemError) {
+        self.eventLoop = eventLoop
+        self.listeners = listeners
+        self.environment = ChildSpawner.childEnvironment(from: environment)
+        board = try FleetBoard()
+        let bound = NIOLoopBoundBox<LinuxChildSystem?>.makeBoxSendingValue(nil, eventLoop: eventLoop)
+        watcher = try ProcessWatcher { pid, exit in
+            eventLoop.execute { bound.value?.ended(pid, exit) }
+        }
+        bound.value = self
+    }
+
+    func spawn(_ configuration: ChildConfiguration, exited: @escaping (ProcessExit) -> Void) throws -> LaunchedChild {
+        guard let watcher else { throw ChildSystemError(description: "The service is ending") }
+        let link = try Descriptors.socketPair()
+        defer { Descriptors.close(link.theirs) }
+        do {
+            try writeConfiguration(configuration, to: link.ours)
+            let log = try Descriptors.pipe()
+            defer { Descriptors.close(log.write) }
+            do {
+                let process = try ChildSpawner.spawn(
+                    arguments: ["wsd", configuration.slot.role.rawValue], environment: environment,
+                    descriptors: descriptors(for: configuration.slot, link: link.theirs, log: log.write))
+                pids[configuration.instance] = process.pid
+                exits[process.pid] = (configuration.instance, exited)
+                do {
+                    try watcher.watch(process)
+                } catch {
+                    // Nobody could see its end: it must not live.
+                    abandon(configuration.instance, process.pid)
+                    throw error
+                }
+                return LaunchedChild(pid: process.pid, link: link.ours, log: log.read)
+            } catch {
+                Descriptors.close(log.read)
+                throw error
+            }
+        } catch {
+            Descriptors.close(link.ours)
+            throw error
+        }
+    }
+
+    func kill(_ instance: InstanceID) {
+        guard let pid = pids[instance] else { return }
+        watcher?.signal(pid, SIGKILL)
+    }
+
+    func clearBoard(of slot: SlotID, instance: InstanceID) {
+        guard slot.role == .worker else { return }
+        board.clear(slot: slot.number, instance: instance.rawValue)
+    }
+
+    func usage(of pid: Int32) -> ProcessUsage? {
+        ProcessFigures.read(pid: pid).map {
+            ProcessUsage(cpuSeconds: $0.cpuTime.inSeconds, resident: $0.residentBytes)
+        }
+    }
+
+    func closeListeners() {
+        for listener in listeners {
+            listener.close()
+            listener.removeFile()
+        }
+        listeners = []
+    }
+
+    func notify(_ assignments: [String]) {
+        ServiceManager.notify(assignments)
+    }
+
+    /// Ends the watching; nothing can be spawned any more.
+    func stop() {
+        watcher?.stop()
+        watcher = nil
+    }
+
+    private func ended(_ pid: Int32, _ exit: ProcessExit) {
+        guard let (instance, exited) = exits.removeValue(forKey: pid) else { return }
+        pids[instance] = nil
+        exited(exit)
+    }
+
+    private func abandon(_ instance: InstanceID, _ pid: Int32) {
+        pids[instance] = nil
+        exits[pid] = nil
+        Glibc.kill(pid, SIGKILL)
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+    }
+
+    private func descriptors(for slot: SlotID, link: CInt, log: CInt) -> [InheritedDescriptor] {
+        var descriptors = [
+            InheritedDescriptor(source: log, target: STDOUT_FILENO),
+            InheritedDescriptor(source: log, target: STDERR_FILENO),
+            InheritedDescriptor(source: link, target: ChildDescriptors.link),
+            InheritedDescriptor(source: board.descriptor, target: ChildDescriptors.board),
+        ]
+        guard slot.role == .worker else { return descriptors }
+        for (offset, listener) in listeners.enumerated() {
+            descriptors.append(
+                InheritedDescriptor(source: listener.descriptor, target: ChildDescriptors.firstListener + Int32(offset))
+            )
+        }
+        return descriptors
+    }
+
+    /// Fits into an empty socket's buffer as a whole (212,992 bytes by default, socket(7)); a configuration has a few thousand.
+    private func writeConfiguration(_ configuration: ChildConfiguration, to link: CInt) throws {
+        let line = try ChildLinkCodec.encode(SupervisorMessage.configure(configuration))
+        let written = line.withUnsafeReadableBytes { Glibc.write(link, $0.baseAddress, $0.count) }
+        guard written == line.readableBytes else {
+            throw ChildSystemError(description: "The configuration is too large for the child link")
+        }
+    }
+}

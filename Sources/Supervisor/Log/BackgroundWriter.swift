@@ -1,0 +1,111 @@
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// Writes text to a file or to standard error without ever holding up the event loop.
+///
+/// One write at a time runs on a thread of its own; what comes meanwhile is gathered, up to ``queueMax`` bytes. Beyond that
+/// it is dropped and counted: a terminal that is stopped or a pipe nobody reads costs lines, never the service.
+/// Confined to the event loop, except for the destination, which only the thread touches.
+final class BackgroundWriter {
+    static let queueMax = 1024 * 1024
+
+    private let eventLoop: any EventLoop
+    private let pool = NIOThreadPool(numberOfThreads: 1)
+    private let destination: any LogDestination
+    private var pending = ""
+    private var isWriting = false
+    private var waiting: [EventLoopPromise<Void>] = []
+    /// Lines dropped since the start.
+    private(set) var dropped = 0
+    private var unreported = 0
+
+    init(eventLoop: any EventLoop, destination: any LogDestination) {
+        self.eventLoop = eventLoop
+        self.destination = destination
+        pool.start()
+    }
+
+    deinit {
+        pool.shutdownGracefully { _ in }
+    }
+
+    func write(_ line: String) {
+        guard pending.utf8.count + line.utf8.count <= Self.queueMax else {
+            dropped += 1
+            unreported += 1
+            return
+        }
+        pending += line
+        if !isWriting { next() }
+    }
+
+    /// Lines dropped since this was last asked; 0 while the queue is still full.
+    func takeDropped() -> Int {
+        guard pending.utf8.count < Self.queueMax / 2 else { return 0 }
+        defer { unreported = 0 }
+        return unreported
+    }
+
+    /// Has the destination open its file anew, behind what is queued.
+    func reopen() {
+        let destination = destination
+        pool.submit { _ in destination.reopen() }
+    }
+
+    /// Done when everything taken so far is written.
+    func flushed() -> EventLoopFuture<Void> {
+        guard isWriting else { return eventLoop.makeSucceededVoidFuture() }
+        let promise = eventLoop.makePromise(of: Void.self)
+        waiting.append(promise)
+        return promise.futureResult
+    }
+
+    private func next() {
+        guard !pending.isEmpty else {
+            isWriting = false
+            let waiting = waiting
+            self.waiting = []
+            waiting.forEach { $0.succeed() }
+            return
+        }
+        isWriting = true
+        let text = pending
+        pending = ""
+        let destination = destination
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        pool.runIfActive(eventLoop: eventLoop) { destination.write(text) }.whenComplete { _ in bound.value.next() }
+    }
+}
+
+/// Where log text ends up. Called from one thread only, and may block.
+protocol LogDestination: Sendable {
+    func write(_ text: String)
+    func reopen()
+}
+
+/// A descriptor that stays open, as a rule standard error. Errors are ignored: there is no better place to report them.
+struct DescriptorDestination: LogDestination {
+    let descriptor: Int32
+
+    func write(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while let start = rest.baseAddress, !rest.isEmpty {
+                let count = Glibc.write(descriptor, start, rest.count)
+                if count > 0 {
+                    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                } else if count < 0, errno == EAGAIN {
+                    // Somebody else made it non-blocking; wait as a blocking write would.
+                    var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    poll(&poller, 1, -1)
+                } else if count == 0 || errno != EINTR {
+                    return
+                }
+            }
+        }
+    }
+
+    func reopen() {}
+}

@@ -1,0 +1,198 @@
+import Glibc
+import LinuxSystem
+import Model
+import NIOCore
+import Wire
+
+/// Takes the log lines of all processes, keeps them, writes them on and hands them to whoever follows. Confined to the
+/// event loop.
+final class LogCenter {
+    /// How lines leave the supervisor besides its own memory.
+    enum Format {
+        case text(coloured: Bool)
+        case json
+
+        func render(_ entry: LogEntry) -> String {
+            switch self {
+            case .text(let coloured): LogText.text(entry, coloured: coloured)
+            case .json: LogText.json(entry)
+            }
+        }
+    }
+
+    /// Followers are woken this long after a line came, so that a flood wakes them seldom.
+    static let wakeDelay = TimeAmount.milliseconds(20)
+    /// A time that a child claims is believed when it is no further than this from the supervisor's, seconds.
+    static let believedSkew = 600.0
+
+    let eventLoop: any EventLoop
+    private(set) var store: LogStore
+    private let format: Format
+    private let console: BackgroundWriter?
+    private var file: BackgroundWriter?
+    private var fileDestination: RotatedFile?
+    /// Level and file are those of this configuration.
+    private var settings: LogConfiguration
+    private var droppedBySource: [String: Int] = [:]
+    private var wakeScheduled = false
+    private var waiting: [EventLoopPromise<Void>] = []
+    private let pid = getpid()
+
+    /// - Parameter console: descriptor that lines are written to, as a rule 2; `nil`: none.
+    init(eventLoop: any EventLoop, configuration: LogConfiguration, format: Format, console: Int32?) {
+        self.eventLoop = eventLoop
+        self.format = format
+        store = LogStore(perSource: configuration.memoryPerChild, total: configuration.memoryTotal)
+        self.console = console.map {
+            BackgroundWriter(eventLoop: eventLoop, destination: DescriptorDestination(descriptor: $0))
+        }
+        settings = configuration
+        openFile()
+    }
+
+    /// Applies a reload: level, bounds and file. What standard error looks like stays.
+    func configure(_ configuration: LogConfiguration) {
+        store.resize(perSource: configuration.memoryPerChild, total: configuration.memoryTotal)
+        let old = settings
+        settings = configuration
+        if old.file != configuration.file || old.fileMaxSize != configuration.fileMaxSize
+            || old.fileKeep != configuration.fileKeep
+        {
+            openFile()
+        }
+    }
+
+    func reopenFile() { file?.reopen() }
+
+    // MARK: - Lines
+
+    func take(_ line: ParsedLogLine, from source: LogSource) {
+        let now = Clocks.wallSeconds()
+        let time = line.time.flatMap { abs($0 - now) <= Self.believedSkew ? $0 : nil } ?? now
+        append(
+            time: time, source: source.name, worker: source.worker, pid: source.pid, level: line.level,
+            message: line.message, fields: line.fields)
+    }
+
+    /// A line of the supervisor itself; left out below the configured level.
+    func takeOwn(_ level: LogLevel, _ message: String, _ fields: [String: String]) {
+        guard level >= settings.level else { return }
+        append(
+            time: Clocks.wallSeconds(), source: LogSource.supervisorName, worker: nil, pid: pid, level: level,
+            message: message,
+            fields: fields)
+    }
+
+    /// Lines of a child that were read, but not kept.
+    func dropped(_ count: Int, from source: LogSource) {
+        guard count > 0 else { return }
+        droppedBySource[source.name, default: 0] += count
+        append(
+            time: Clocks.wallSeconds(), source: source.name, worker: source.worker, pid: source.pid, level: .warning,
+            message: "Log lines were dropped: the process writes faster than they can be kept",
+            fields: ["log.dropped": String(count)])
+    }
+
+    /// Writes text as it is to standard error, between the lines.
+    func print(_ text: String) { console?.write(text) }
+
+    func dropped(from source: String) -> Int { droppedBySource[source] ?? 0 }
+
+    /// Lines not kept, or not written to standard error or the file.
+    var droppedInAll: Int { droppedBySource.values.reduce(0, +) + (console?.dropped ?? 0) + (file?.dropped ?? 0) }
+
+    /// Says what could not be written. Once a second.
+    func reportTrouble() {
+        if let count = console?.takeDropped(), count > 0 {
+            takeOwn(
+                .warning, "Log lines were not written to standard error: it is not read", ["log.dropped": String(count)]
+            )
+        }
+        if let count = file?.takeDropped(), count > 0 {
+            takeOwn(
+                .warning, "Log lines were not written to the log file: the disk is too slow",
+                ["log.dropped": String(count)])
+        }
+        if let failure = fileDestination?.takeFailure() {
+            takeOwn(
+                .error, "The log file cannot be written",
+                ["log.file": settings.file ?? "", "error": failure.reason, "log.failed": String(failure.count)])
+        }
+    }
+
+    // MARK: - Followers
+
+    /// Done when there may be new lines.
+    func nextLine() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        waiting.append(promise)
+        return promise.futureResult
+    }
+
+    var hasFollowers: Bool { !waiting.isEmpty }
+
+    func read(
+        _ cursor: inout LogStore.Cursor, _ filter: LogFilter, limit: Int
+    ) -> (entries: [LogEntry], skipped: Int, more: Bool) {
+        store.read(&cursor, filter, limit: limit)
+    }
+
+    /// Done when everything taken so far has left this process.
+    func flushed() -> EventLoopFuture<Void> {
+        wake()
+        return EventLoopFuture.andAllComplete([console, file].compactMap { $0?.flushed() }, on: eventLoop)
+    }
+
+    private func append(
+        time: Double, source: String, worker: Int?, pid: Int32, level: LogLevel, message: String,
+        fields: [String: String]
+    ) {
+        let entry = store.append(
+            time: time, source: source, worker: worker, pid: pid, level: level, message: message, fields: fields)
+        if let console { console.write(format.render(entry)) }
+        if let file {
+            if case .json = format {
+                file.write(LogText.json(entry))
+            } else {
+                file.write(LogText.text(entry, coloured: false))
+            }
+        }
+        guard !waiting.isEmpty, !wakeScheduled else { return }
+        wakeScheduled = true
+        eventLoop.assumeIsolated().scheduleTask(in: Self.wakeDelay) { [weak self] in self?.wake() }
+    }
+
+    /// Lets followers look for new lines, or find that the service ends.
+    func wake() {
+        wakeScheduled = false
+        let waiting = waiting
+        self.waiting = []
+        waiting.forEach { $0.succeed() }
+    }
+
+    private func openFile() {
+        guard let path = settings.file else {
+            file = nil
+            fileDestination = nil
+            return
+        }
+        let destination = RotatedFile(path: path, maxSize: settings.fileMaxSize, keep: settings.fileKeep)
+        fileDestination = destination
+        file = BackgroundWriter(eventLoop: eventLoop, destination: destination)
+    }
+}
+
+/// Whose lines they are.
+struct LogSource: Sendable, Equatable {
+    static let supervisorName = "supervisor"
+
+    var name: String
+    var worker: Int?
+    var pid: Int32
+
+    init(slot: SlotID, pid: Int32) {
+        name = slot.description
+        worker = slot.role == .worker ? slot.number : nil
+        self.pid = pid
+    }
+}

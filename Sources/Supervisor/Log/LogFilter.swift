@@ -1,0 +1,47 @@
+import Model
+import Wire
+
+/// Which log lines a reader wants. Empty: all.
+struct LogFilter: Sendable, Equatable {
+    /// `supervisor`, `hub`, `worker 1`.
+    var source: String?
+    /// Lines of this level or above.
+    var level: LogLevel
+    /// Seconds since 1970; older lines are left out.
+    var since: Double?
+    /// Text that must occur in the message, in a key or in a value; case is ignored.
+    var grep: String? {
+        didSet { needle = grep.map { Array($0.lowercased().utf8) } }
+    }
+    private var needle: [UInt8]?
+
+    init(source: String? = nil, level: LogLevel = .trace, since: Double? = nil, grep: String? = nil) {
+        self.source = source
+        self.level = level
+        self.since = since
+        self.grep = grep
+        needle = grep.map { Array($0.lowercased().utf8) }
+    }
+
+    func wants(source: String) -> Bool { self.source == nil || self.source == source }
+
+    func matches(_ entry: LogEntry) -> Bool {
+        guard wants(source: entry.source), entry.level >= level, since.map({ entry.time >= $0 }) ?? true else {
+            return false
+        }
+        guard let needle else { return true }
+        if Self.contains(needle, in: entry.message) { return true }
+        return entry.fields.contains { Self.contains(needle, in: $0.key) || Self.contains(needle, in: $0.value) }
+    }
+
+    private static func contains(_ needle: [UInt8], in text: String) -> Bool {
+        guard !needle.isEmpty else { return true }
+        let haystack = Array(text.lowercased().utf8)
+        guard haystack.count >= needle.count else { return false }
+        for start in 0...(haystack.count - needle.count)
+        where haystack[start] == needle[0] && haystack[start..<(start + needle.count)].elementsEqual(needle) {
+            return true
+        }
+        return false
+    }
+}

@@ -1,0 +1,163 @@
+import DequeModule
+import Model
+import Wire
+
+/// The recent log lines of all processes, bounded in bytes for each source and over all of them.
+///
+/// Sources are names (`supervisor`, `hub`, `worker 1`): the lines of a worker's predecessor stay readable after it died.
+/// When the total is exceeded the source that holds most loses its oldest lines, so that a flood of one cannot push out
+/// the others' few lines.
+struct LogStore: Sendable {
+    /// Most bytes of one line's message with its fields; the rest is cut off and marked with ``cutMark``.
+    static let maxLine = 16 * 1024
+    static let cutMark = "… (cut)"
+    /// What an entry costs besides its text: the value, its headers on the heap, its share of the ring.
+    static let entryOverhead = 160
+    static let fieldOverhead = 64
+
+    private struct Ring {
+        var entries: Deque<LogEntry> = []
+        var bytes = 0
+        /// Ordinal of `entries.first`: how many lines of this source were let go.
+        var first = 0
+
+        var end: Int { first + entries.count }
+
+        mutating func add(_ entry: LogEntry, _ size: Int) {
+            entries.append(entry)
+            bytes += size
+        }
+
+        /// Lets the oldest lines go. Returns their bytes.
+        mutating func trim(to limit: Int, keeping fewest: Int) -> Int {
+            let before = bytes
+            while bytes > limit, entries.count > fewest, let entry = entries.popFirst() {
+                bytes -= LogStore.size(of: entry)
+                first += 1
+            }
+            return before - bytes
+        }
+    }
+
+    /// A follower's place in every source. Nothing is kept for a follower: one that is too slow skips what was let go.
+    struct Cursor: Sendable {
+        fileprivate var next: [String: Int] = [:]
+    }
+
+    private var rings: [String: Ring] = [:]
+    private var nextSequence = 1
+    private(set) var bytes = 0
+    private(set) var perSource: Int
+    private(set) var total: Int
+
+    init(perSource: Int, total: Int) {
+        self.perSource = perSource
+        self.total = max(total, perSource)
+    }
+
+    /// New bounds after a reload; takes effect at once.
+    mutating func resize(perSource: Int, total: Int) {
+        self.perSource = perSource
+        self.total = max(total, perSource)
+        for source in rings.keys { trim(source) }
+        trimTotal()
+    }
+
+    /// Takes one line and returns it as kept: numbered, and cut where it was too long.
+    @discardableResult
+    mutating func append(
+        time: Double, source: String, worker: Int?, pid: Int32, level: LogLevel, message: String,
+        fields: [String: String]
+    ) -> LogEntry {
+        var entry = LogEntry(
+            sequence: nextSequence, time: time, source: source, worker: worker, pid: pid, level: level,
+            message: message,
+            fields: fields)
+        nextSequence += 1
+        Self.cut(&entry)
+        let size = Self.size(of: entry)
+        rings[source, default: Ring()].add(entry, size)
+        bytes += size
+        trim(source)
+        trimTotal()
+        return entry
+    }
+
+    /// The newest `limit` lines that match and come after sequence number `after`, oldest first.
+    func tail(_ filter: LogFilter, limit: Int, after: Int? = nil) -> [LogEntry] {
+        var found: [LogEntry] = []
+        for (source, ring) in rings where filter.wants(source: source) {
+            var taken = 0
+            for entry in ring.entries.reversed() {
+                if taken == limit || entry.sequence <= after ?? 0 { break }
+                guard filter.matches(entry) else { continue }
+                found.append(entry)
+                taken += 1
+            }
+        }
+        found.sort { $0.sequence < $1.sequence }
+        return found.count > limit ? Array(found.suffix(limit)) : found
+    }
+
+    /// A place behind everything that is here now.
+    func end() -> Cursor { Cursor(next: rings.mapValues(\.end)) }
+
+    /// The next lines behind the cursor that match, oldest first, and how many lines had to be skipped because they were
+    /// let go before this reader came for them (counted before the filter's level and text).
+    ///
+    /// Looks at no more than `limit` lines of each source. An empty answer with `more` set means: ask again.
+    func read(
+        _ cursor: inout Cursor, _ filter: LogFilter, limit: Int
+    ) -> (entries: [LogEntry], skipped: Int, more: Bool) {
+        var found: [LogEntry] = []
+        var skipped = 0
+        var more = false
+        for (source, ring) in rings where filter.wants(source: source) {
+            var next = cursor.next[source] ?? 0
+            if next < ring.first {
+                skipped += ring.first - next
+                next = ring.first
+            }
+            let end = min(ring.end, next + limit)
+            while next < end {
+                let entry = ring.entries[next - ring.first]
+                if filter.matches(entry) { found.append(entry) }
+                next += 1
+            }
+            more = more || next < ring.end
+            cursor.next[source] = next
+        }
+        found.sort { $0.sequence < $1.sequence }
+        return (found, skipped, more)
+    }
+
+    private mutating func trim(_ source: String) {
+        bytes -= rings[source]?.trim(to: perSource, keeping: 1) ?? 0
+    }
+
+    private mutating func trimTotal() {
+        while bytes > total, let largest = rings.max(by: { $0.value.bytes < $1.value.bytes })?.key {
+            // An eighth of the largest at a time, so that a flood does not search for the largest at every line.
+            let target = (rings[largest]?.bytes ?? 0) / 8 * 7
+            let removed = rings[largest]?.trim(to: target, keeping: 0) ?? 0
+            bytes -= removed
+            if removed == 0 { break }
+        }
+    }
+
+    private static func size(of entry: LogEntry) -> Int {
+        entry.fields.reduce(entryOverhead + entry.message.utf8.count) {
+            $0 + fieldOverhead + $1.key.utf8.count + $1.value.utf8.count
+        }
+    }
+
+    private static func cut(_ entry: inout LogEntry) {
+        let fieldBytes = entry.fields.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        if fieldBytes > maxLine / 2 {
+            entry.fields = ["log.fields": cutMark]
+        }
+        if entry.message.utf8.count > maxLine {
+            entry.message = String(decoding: entry.message.utf8.prefix(maxLine), as: UTF8.self) + cutMark
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Model
+
+/// What a person sees once the service is ready.
+struct Banner {
+    var version: String
+    var mode: RunMode
+    var addresses: [ListenAddress]
+    var workers: Int
+    var controlSocket: String
+    /// How `wsctl` finds this service: empty where it looks by itself.
+    var socketFlag: String
+    var configurationFile: String?
+    /// The page to open; `nil`: no page of wsd's own is on.
+    var page: String?
+
+    /// The last line is the address to open.
+    func text(coloured: Bool) -> String {
+        func strong(_ text: String) -> String { coloured ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
+        let workers = "\(workers) \(workers == 1 ? "worker" : "workers")"
+        var lines = [
+            "",
+            "  \(strong("wsd \(version)")) is ready: \(workers), \(mode == .dev ? "development" : "production") mode",
+            "  configuration   \(configurationFile.map(LogText.escaped) ?? "defaults (no wsd.yaml found)")",
+            "  control socket  \(LogText.escaped(controlSocket))",
+            "  listening on    \(addresses.map(Self.listening).joined(separator: ", "))",
+            "  next            wsctl status\(socketFlag)  ·  wsctl logs -f\(socketFlag)  ·  Ctrl-C stops",
+        ]
+        if let first = addresses.first.map(Self.url) {
+            lines.append("")
+            lines.append("  \(strong(page.map { first + $0 } ?? first))")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    var fields: [String: String] {
+        var fields = [
+            "version": version, "mode": mode.rawValue, "workers": String(workers), "control.socket": controlSocket,
+            "listen": addresses.map(Self.url).joined(separator: " "),
+        ]
+        fields["configuration.file"] = configurationFile
+        return fields
+    }
+
+    /// As a client on this machine would write it.
+    static func url(_ address: ListenAddress) -> String {
+        switch address {
+        case .unix: address.description
+        case .tcp(nil, let port), .tcp("0.0.0.0"?, let port), .tcp("::"?, let port): "http://localhost:\(port)"
+        case .tcp: "http://\(address)"
+        }
+    }
+
+    private static func listening(_ address: ListenAddress) -> String {
+        if case .tcp(nil, let port) = address { return "all addresses, port \(port)" }
+        return address.description
+    }
+}

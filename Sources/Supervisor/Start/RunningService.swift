@@ -1,0 +1,207 @@
+internal import ConfigurationFile
+import Glibc
+import LinuxSystem
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import Supervision
+
+/// All that runs on the supervisor's event loop, and the order of its beginning and its end.
+final class RunningService {
+    static let bannerDelay = TimeAmount.milliseconds(200)
+
+    private let eventLoop: any EventLoop
+    private let loader: ConfigurationLoader
+    private let loaded: LoadedConfiguration
+    private let sockets: ServiceSockets
+    /// Leaves the process.
+    private let ended: (Int32) -> Void
+    private let log: LogCenter
+    private let format: LogCenter.Format
+    private let system: LinuxChildSystem
+    private let logOutput: SupervisorLogOutput
+    private let hadTerminal = Terminal.hasControlling
+    private let startedAt: MonotonicTime
+    private let startedAtTime: Double
+    private var driver: FleetDriver?
+    private var control: ControlServer?
+    private var signals: SignalReader?
+    private var watchdog: RepeatedTask?
+
+    init(
+        eventLoop: any EventLoop, loader: ConfigurationLoader, loaded: LoadedConfiguration, sockets: ServiceSockets,
+        startedAt: MonotonicTime, startedAtTime: Double, ended: @escaping (Int32) -> Void
+    ) throws(SystemError) {
+        self.eventLoop = eventLoop
+        self.loader = loader
+        self.loaded = loaded
+        self.sockets = sockets
+        self.startedAt = startedAt
+        self.startedAtTime = startedAtTime
+        self.ended = ended
+        let configuration = loaded.configuration
+        format = Self.format(configuration)
+        let log = LogCenter(
+            eventLoop: eventLoop, configuration: configuration.log, format: format, console: STDERR_FILENO)
+        self.log = log
+        let bound = NIOLoopBound(log, eventLoop: eventLoop)
+        logOutput = SupervisorLogOutput(level: configuration.log.level) { level, message, fields in
+            eventLoop.execute { bound.value.takeOwn(level, message, fields) }
+        }
+        system = try LinuxChildSystem(
+            eventLoop: eventLoop, listeners: sockets.listeners, environment: loader.environment)
+    }
+
+    func start(descriptorLimit: Result<DescriptorLimit, any Error>) {
+        let driver = FleetDriver(
+            eventLoop: eventLoop, setup: setup(), configuration: loaded, log: log, logOutput: logOutput, system: system)
+        self.driver = driver
+        for warning in sockets.warnings { log.takeOwn(.warning, warning, [:]) }
+        if case .failure(let error) = descriptorLimit {
+            log.takeOwn(.warning, "The limit on open descriptors could not be raised", ["error": "\(error)"])
+        }
+        startControl(driver)
+        startSignals(driver)
+        if let interval = ServiceManager.watchdogInterval {
+            let half = TimeAmount.nanoseconds(interval.nanoseconds / 2)
+            watchdog = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: half) { _ in
+                // Sent by the loop itself: a loop that is stuck sends none.
+                ServiceManager.notify(["WATCHDOG=1"])
+            }
+        }
+        driver.start()
+    }
+
+    private func setup() -> FleetSetup {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let loader = loader
+        return FleetSetup(
+            addresses: sockets.listeners.map { Banner.url($0.address) },
+            listeners: sockets.listeners.map(\.address), controlSocket: sockets.paths.controlSocket,
+            hubSocket: sockets.paths.hubSocket, underSystemd: Self.isUnderSystemd(loader.environment),
+            cores: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), seed: UInt64.random(in: .min ... .max),
+            startedAt: startedAt,
+            startedAtTime: startedAtTime, clock: MonotonicTime.now,
+            load: { Result { () throws(ConfigurationErrors) in try loader.load() } },
+            ready: { bound.value.announceSoon() }, ended: { bound.value.end($0) })
+    }
+
+    private func startControl(_ driver: FleetDriver) {
+        var logger = Logger(label: LogSource.supervisorName) { [logOutput] _ in SupervisorLogHandler(output: logOutput)
+        }
+        logger.logLevel = .warning
+        let api = ControlAPI(driver: EventLoopConfined(driver, eventLoop: eventLoop), logger: logger)
+        let control = ControlServer(eventLoop: eventLoop, api: api, logger: logger)
+        self.control = control
+        let (ownUID, group) = (geteuid(), sockets.group)
+        let readOnlyOthers = loaded.configuration.control.readOnlyOthers
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        control.start(socket: sockets.control.descriptor) { socket in
+            let peer = try? PeerCredentials.of(socket)
+            return ControlAccess(
+                uid: peer?.uid, groups: peer.map { [$0.gid] + $0.groups } ?? [], ownUID: ownUID, group: group,
+                readOnlyOthers: readOnlyOthers)
+        }.whenFailure { error in
+            bound.value.log.takeOwn(.critical, "The control socket cannot be served", ["error": "\(error)"])
+        }
+    }
+
+    // MARK: - Signals
+
+    private func startSignals(_ driver: FleetDriver) {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        do {
+            signals = try SignalReader(SupervisorMain.signals, eventLoop: eventLoop) { bound.value.received($0) }
+        } catch {
+            log.takeOwn(.critical, "Signals cannot be read", ["error": "\(error)"])
+        }
+    }
+
+    private func received(_ signal: ReceivedSignal) {
+        guard let driver else { return }
+        switch signal.signal {
+        case SIGTERM: driver.stopSignalled("SIGTERM")
+        case SIGINT: driver.stopSignalled("SIGINT")
+        case SIGHUP:
+            // A terminal that closes hangs up on everybody in its session, by itself or by its shell.
+            if signal.isFromKernel || hadTerminal && !Terminal.hasControlling {
+                driver.stopSignalled("SIGHUP")
+            } else {
+                driver.beginUnattended(.reload)
+            }
+        case SIGUSR1:
+            log.reopenFile()
+            log.takeOwn(.info, "The log file is opened anew", ["signal": "SIGUSR1"])
+        default: break
+        }
+    }
+
+    // MARK: - Beginning and end
+
+    /// Once what the children say at their start has gone by: the banner's last line is to stay the last one.
+    private func announceSoon() {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: Self.bannerDelay) { bound.value.announce() }
+    }
+
+    private func announce() {
+        let configuration = loaded.configuration
+        let usual = RuntimePaths(explicit: nil, environment: loader.environment, uid: geteuid()).controlSocket
+        let banner = Banner(
+            version: WsdVersion.current, mode: configuration.mode, addresses: sockets.listeners.map(\.address),
+            workers: driver?.machine.workersWanted ?? 0, controlSocket: sockets.paths.controlSocket,
+            socketFlag: usual == sockets.paths.controlSocket ? "" : " --socket \(sockets.paths.controlSocket)",
+            configurationFile: loaded.file, page: configuration.testPageEnabled ? "/" : nil)
+        switch format {
+        case .text(let coloured): log.print(banner.text(coloured: coloured))
+        case .json: log.takeOwn(.notice, "wsd is ready", banner.fields)
+        }
+    }
+
+    private func end(_ code: Int32) {
+        watchdog?.cancel()
+        control?.stopAccepting()
+        control?.quiesce()
+        system.stop()
+        log.takeOwn(.info, "Ended", ["exit.code": String(code)])
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let deadline = eventLoop.scheduleTask(in: SupervisorService.farewell) { bound.value.leave(code) }
+        waitForAnswers { [log] in
+            log.flushed().whenComplete { _ in
+                deadline.cancel()
+                bound.value.leave(code)
+            }
+        }
+    }
+
+    /// Answers in progress (a stop's own among them) reach their readers first.
+    private func waitForAnswers(_ done: @escaping () -> Void) {
+        guard let control, control.connectionCount > 0 else { return done() }
+        let bound = NIOLoopBound((service: self, done: done), eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(5)) { bound.value.service.waitForAnswers(bound.value.done) }
+    }
+
+    private var hasLeft = false
+
+    private func leave(_ code: Int32) {
+        guard !hasLeft else { return }
+        hasLeft = true
+        ended(code)
+    }
+
+    /// systemd names the process it started (systemd.exec(5)): a child of that process is not meant.
+    private static func isUnderSystemd(_ environment: [String: String]) -> Bool {
+        if let pid = environment["SYSTEMD_EXEC_PID"] { return Int32(pid) == getpid() }
+        return environment["INVOCATION_ID"] != nil && getppid() == 1
+    }
+
+    private static func format(_ configuration: WsdConfiguration) -> LogCenter.Format {
+        let isTerminal = Terminal.isTerminal(STDERR_FILENO)
+        return switch configuration.log.format {
+        case .text: .text(coloured: isTerminal)
+        case .json: .json
+        case .auto: isTerminal || configuration.mode == .dev ? .text(coloured: isTerminal) : .json
+        }
+    }
+}

@@ -1,0 +1,70 @@
+package import ConfigurationFile
+import Glibc
+import LinuxSystem
+import Model
+
+/// The supervisor's process, from its configuration to its end.
+package enum SupervisorMain {
+    /// Signals that are read from a descriptor; all others keep their default.
+    static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
+
+    /// Runs the service until it is stopped. Call on the first thread, before there is another.
+    ///
+    /// - Parameter file: what `--config` names.
+    package static func run(file: String?, flags: ConfigurationFlags) -> Never {
+        let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
+        let loaded: LoadedConfiguration
+        do throws(ConfigurationErrors) {
+            loaded = try loader.load()
+        } catch {
+            say("wsd: The configuration is wrong; wsd does not start.\n\(error)\n", on: STDERR_FILENO)
+            exit(ExitCode.configuration)
+        }
+        do {
+            try SignalDescriptor.block(signals)
+        } catch {
+            say("wsd: \(error)\n", on: STDERR_FILENO)
+            exit(ExitCode.osError)
+        }
+        let limit = Result { try DescriptorLimit.raise() }
+        switch ServiceSockets.open(loaded.configuration, environment: loader.environment) {
+        case .failure(let failure):
+            say("wsd: \(failure.message)\n", on: STDERR_FILENO)
+            exit(failure.exitCode)
+        case .success(let sockets):
+            SupervisorService.run(loader: loader, loaded: loaded, sockets: sockets, descriptorLimit: limit)
+        }
+    }
+
+    /// `--check-config` and `--print-config`: says what is wrong, or what there is. Returns the exit status.
+    package static func check(file: String?, flags: ConfigurationFlags, printing: Bool) -> Int32 {
+        let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
+        do throws(ConfigurationErrors) {
+            let loaded = try loader.load()
+            for warning in loaded.warnings { say("warning: \(warning)\n", on: STDERR_FILENO) }
+            if printing {
+                let width = loaded.entries.map { $0.key.count + $0.value.count }.max() ?? 0
+                for entry in loaded.entries {
+                    let gap = String(repeating: " ", count: width - entry.key.count - entry.value.count)
+                    say("\(entry.key): \(entry.value)\(gap)  # \(entry.source)\n", on: STDOUT_FILENO)
+                }
+            } else {
+                say("ok: \(loaded.file ?? "no wsd.yaml; defaults, environment and flags")\n", on: STDOUT_FILENO)
+            }
+            return ExitCode.success
+        } catch {
+            say("\(error)\n", on: STDERR_FILENO)
+            return ExitCode.configuration
+        }
+    }
+
+    private static func say(_ text: String, on descriptor: Int32) {
+        DescriptorDestination(descriptor: descriptor).write(text)
+    }
+}
+
+/// Why the service could not start, for a person.
+struct StartFailure: Error, Equatable {
+    var exitCode: Int32
+    var message: String
+}

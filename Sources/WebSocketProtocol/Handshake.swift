@@ -1,0 +1,113 @@
+import NIOCore
+
+/// The server's side of the opening handshake (RFC 6455 section 4.2).
+package enum Handshake {
+    package enum Decision: Sendable {
+        /// An ordinary request.
+        case notUpgrade
+        case accept(HandshakeOffer)
+        case refuse(HTTPRefusal)
+    }
+
+    /// Decides from the head alone; paths, origins and limits are the caller's matter.
+    package static func decide(_ head: RequestHead) -> Decision {
+        guard head.contains("websocket", in: "upgrade") else {
+            guard head.count("sec-websocket-key") > 0, head.method == "GET" else { return .notUpgrade }
+            return .refuse(.missingUpgrade)
+        }
+        do throws(HTTPRefusal) {
+            return .accept(try offer(head))
+        } catch {
+            return .refuse(error)
+        }
+    }
+
+    private static func offer(_ head: RequestHead) throws(HTTPRefusal) -> HandshakeOffer {
+        guard head.method == "GET" else {
+            throw HTTPRefusal(
+                status: 405,
+                sentence: "A WebSocket handshake is a GET request.",
+                fields: [HTTPField("Allow", "GET")]
+            )
+        }
+        guard head.minorVersion == 1 else {
+            throw .malformed("A WebSocket handshake needs HTTP/1.1, not 1.0 (nginx: proxy_http_version 1.1).")
+        }
+        guard head.contains("upgrade", in: "connection") else {
+            throw .malformed(
+                "The field `Connection: Upgrade` is missing; a proxy has to pass it on"
+                    + " (nginx: proxy_set_header Connection \"upgrade\")."
+            )
+        }
+        guard head.count("transfer-encoding") == 0, head.first("content-length") ?? "0" == "0" else {
+            throw .malformed("A WebSocket handshake has no body.")
+        }
+        switch head.count("sec-websocket-version") {
+        case 0: throw .malformed("The field Sec-WebSocket-Version is missing.")
+        case 1 where head.first("sec-websocket-version") == "13": break
+        default:
+            throw HTTPRefusal(
+                status: 426,
+                sentence: "Only version 13 of the WebSocket protocol is spoken here.",
+                fields: [HTTPField("Sec-WebSocket-Version", "13"), HTTPField("Upgrade", "websocket")]
+            )
+        }
+        return HandshakeOffer(
+            acceptKey: try acceptKey(head),
+            subprotocols: try subprotocols(head),
+            extensions: head.joined("sec-websocket-extensions")
+        )
+    }
+
+    private static func acceptKey(_ head: RequestHead) throws(HTTPRefusal) -> String {
+        switch head.count("sec-websocket-key") {
+        case 0: throw .malformed("The field Sec-WebSocket-Key is missing.")
+        case 1: break
+        default: throw .malformed("There is more than one field Sec-WebSocket-Key.")
+        }
+        let accepted = head.withFirst("sec-websocket-key") { key -> String? in
+            guard Base64.encodesSixteenBytes(key) else { return nil }
+            return Base64.encode(SHA1.digest(key, followedBy: "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+        }
+        guard case .some(.some(let key)) = accepted else {
+            throw .malformed("The field Sec-WebSocket-Key is not 16 bytes in base64.")
+        }
+        return key
+    }
+
+    private static func subprotocols(_ head: RequestHead) throws(HTTPRefusal) -> [String] {
+        guard let list = head.joined("sec-websocket-protocol") else { return [] }
+        var result: [String] = []
+        for element in list.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+            let trimmed = element.drop(while: \.isBlank)
+            let name = trimmed.prefix { !$0.isBlank }
+            guard !name.isEmpty, name.allSatisfy(\.isTokenCharacter), trimmed[name.endIndex...].allSatisfy(\.isBlank)
+            else {
+                throw .malformed("The field Sec-WebSocket-Protocol is not a list of names.")
+            }
+            result.append(String(decoding: name, as: UTF8.self))
+        }
+        return result
+    }
+}
+
+/// A handshake that may be accepted.
+package struct HandshakeOffer: Equatable, Sendable {
+    /// The value of `Sec-WebSocket-Accept`.
+    package var acceptKey: String
+    /// What the client offers, in its order of preference.
+    package var subprotocols: [String]
+    /// `Sec-WebSocket-Extensions` as sent. None is spoken yet; permessage-deflate is to be chosen from here, and then
+    /// lets RSV1 through in `FrameHeader.Rules`.
+    package var extensions: String?
+}
+
+extension HTTPRefusal {
+    /// The sign of a proxy that does not pass the upgrade on: all of a handshake but `Upgrade`.
+    static let missingUpgrade = HTTPRefusal(
+        status: 426,
+        sentence: "The field `Upgrade: websocket` is missing; a proxy has to pass it on"
+            + " (nginx: proxy_set_header Upgrade $http_upgrade).",
+        fields: [HTTPField("Upgrade", "websocket"), HTTPField("Connection", "Upgrade")]
+    )
+}

@@ -1,0 +1,47 @@
+import Model
+import WebSocketProtocol
+
+/// What becomes of a connection after its first request head.
+enum UpgradeDecision {
+    case webSocket(HandshakeOffer, ConnectionCore.Purpose)
+    /// An ordinary request: the HTTP side's matter.
+    case http
+    case refuse(HTTPRefusal)
+
+    /// - Parameter isDraining: the worker stops; a client that comes now is sent to another one.
+    init(_ head: RequestHead, configuration: WsdConfiguration, isDraining: Bool) {
+        switch Handshake.decide(head) {
+        case .notUpgrade:
+            self = .http
+        case .refuse(let refusal):
+            self = .refuse(refusal)
+        case .accept(let offer):
+            guard let purpose = Self.purpose(of: head.path, configuration) else {
+                self = .refuse(.noWebSocket(configuration))
+                return
+            }
+            self = isDraining ? .refuse(.restarting) : .webSocket(offer, purpose)
+        }
+    }
+
+    private static func purpose(of path: Substring, _ configuration: WsdConfiguration) -> ConnectionCore.Purpose? {
+        if configuration.websocket.paths.contains(where: { $0 == path }) { return .simple }
+        let prefix = configuration.http.prefix
+        if configuration.echoEnabled, path.hasPrefix(prefix), path.dropFirst(prefix.count) == "echo" { return .echo }
+        return nil
+    }
+}
+
+extension HTTPRefusal {
+    static func noWebSocket(_ configuration: WsdConfiguration) -> HTTPRefusal {
+        let paths = configuration.websocket.paths.joined(separator: ", ")
+        return HTTPRefusal(status: 404, sentence: "There is no WebSocket on this path; connect to one of: \(paths)")
+    }
+
+    static let restarting = HTTPRefusal(
+        status: 503, sentence: "This worker is restarting. Connect again.", fields: [HTTPField("Retry-After", "1")])
+
+    static func headTooSlow(_ timeout: Duration) -> HTTPRefusal {
+        HTTPRefusal(status: 408, sentence: "The request head was not complete within \(timeout.milliseconds) ms.")
+    }
+}

@@ -1,0 +1,163 @@
+import NIOCore
+import NIOHTTP1
+import WebSocketProtocol
+
+/// What a plain HTTP connection does next: one request at a time, its body kept whole, upgrades noticed.
+struct HTTPConversation {
+    private enum State {
+        /// For a head.
+        case waiting
+        case receiving(HTTPRequestHead, body: ByteBuffer, keepsAlive: Bool)
+        case answering(keepsAlive: Bool)
+        /// Until the head's own end.
+        case upgrading(RequestHead)
+        /// Refused, handed over or closed: input no longer counts.
+        case ended
+    }
+
+    enum Action {
+        case none
+        /// A body follows; `continues`: the client waits for 100 first.
+        case awaitBody(continues: Bool)
+        case answer(HTTPRequestHead, body: ByteBuffer)
+        /// Nothing else was answered to this request. The connection ends.
+        case refuse(HTTPRefusal)
+        case handOver(RequestHead)
+        case close
+    }
+
+    private var state = State.waiting
+    private var isDraining: Bool
+
+    /// - Parameter isDraining: the connection ends after its first answer.
+    init(isDraining: Bool = false) {
+        self.isDraining = isDraining
+    }
+
+    /// Whether an answer written now leaves the connection open.
+    var keepsAlive: Bool {
+        switch state {
+        case .waiting, .upgrading: !isDraining
+        case .receiving(_, _, let keepsAlive), .answering(let keepsAlive): keepsAlive && !isDraining
+        case .ended: false
+        }
+    }
+
+    mutating func received(_ part: HTTPServerRequestPart) -> Action {
+        switch (state, part) {
+        case (.waiting, .head(let head)):
+            return received(head)
+        case (.receiving(let head, var body, let keepsAlive), .body(var piece)):
+            guard body.readableBytes + piece.readableBytes <= HTTPLimits.maxBody else { return refuse(.bodyTooLarge) }
+            // Not copied on write: the state does not hold on to it meanwhile.
+            state = .ended
+            body.writeBuffer(&piece)
+            state = .receiving(head, body: body, keepsAlive: keepsAlive)
+            return .none
+        case (.receiving(let head, let body, let keepsAlive), .end):
+            state = .answering(keepsAlive: keepsAlive)
+            return .answer(head, body: body)
+        case (.upgrading(let head), .end):
+            state = .ended
+            return .handOver(head)
+        case (.waiting, .body), (.waiting, .end), (.receiving, .head), (.upgrading, .head), (.upgrading, .body),
+            (.answering, _), (.ended, _):
+            return .none
+        }
+    }
+
+    /// The answer is about to be completed.
+    /// - Returns: whether the connection goes on.
+    mutating func answered() -> Bool {
+        guard case .answering = state else { return false }
+        let goesOn = keepsAlive
+        state = goesOn ? .waiting : .ended
+        return goesOn
+    }
+
+    /// The bytes are not HTTP.
+    mutating func failed(_ refusal: HTTPRefusal) -> Action {
+        switch state {
+        case .waiting, .receiving: refuse(refusal)
+        case .answering, .upgrading: .close
+        case .ended: .none
+        }
+    }
+
+    /// The client will send nothing more.
+    mutating func inputClosed() -> Action {
+        switch state {
+        case .answering:
+            state = .answering(keepsAlive: false)
+            return .none
+        case .waiting, .receiving, .upgrading, .ended:
+            state = .ended
+            return .close
+        }
+    }
+
+    /// The time for what is awaited has run out.
+    mutating func timedOut() -> Action {
+        switch state {
+        case .receiving: refuse(HTTPRefusal(status: 408, sentence: "The body of the request came too slowly."))
+        case .waiting, .answering, .upgrading, .ended: .close
+        }
+    }
+
+    mutating func drain() -> Action {
+        isDraining = true
+        switch state {
+        case .waiting:
+            state = .ended
+            return .close
+        case .receiving, .answering, .upgrading, .ended:
+            return .none
+        }
+    }
+
+    private mutating func received(_ head: HTTPRequestHead) -> Action {
+        let fields = head.headers
+        let hasBody = fields.contains(name: "transfer-encoding") || fields.first(name: "content-length") ?? "0" != "0"
+        if fields.contains(name: "upgrade") || fields.contains(name: "sec-websocket-key") {
+            let whole = RequestHead(head)
+            switch Handshake.decide(whole) {
+            case .notUpgrade: break
+            case .refuse(let refusal) where hasBody: return refuse(refusal)
+            case .accept, .refuse:
+                state = .upgrading(whole)
+                return .none
+            }
+        }
+        if let length = fields.first(name: "content-length"), Int(length) ?? .max > HTTPLimits.maxBody {
+            return refuse(.bodyTooLarge)
+        }
+        // The decoder reads nothing behind a request that asks for an upgrade, whatever the protocol.
+        let stopsDecoder = fields.contains(name: "upgrade") || head.method == .CONNECT
+        state = .receiving(head, body: ByteBuffer(), keepsAlive: head.isKeepAlive && !stopsDecoder)
+        guard hasBody else { return .none }
+        return .awaitBody(continues: fields.first(name: "expect")?.lowercased() == "100-continue")
+    }
+
+    private mutating func refuse(_ refusal: HTTPRefusal) -> Action {
+        state = .ended
+        return .refuse(refusal)
+    }
+}
+
+extension RequestHead {
+    init(_ head: HTTPRequestHead) {
+        self.init(
+            method: head.method.rawValue,
+            target: head.uri,
+            minorVersion: UInt8(clamping: head.version.minor),
+            fields: head.headers.map { HTTPField($0.name, $0.value) }
+        )
+    }
+}
+
+extension HTTPRefusal {
+    static let bodyTooLarge = HTTPRefusal(
+        status: 413,
+        sentence: "The body of the request is larger than \(HTTPLimits.maxBody) bytes."
+    )
+}

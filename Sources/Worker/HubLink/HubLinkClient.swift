@@ -1,0 +1,165 @@
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import Realtime
+import Wire
+
+/// Keeps this worker connected to the hub for ever, and moves operations and deliveries between the link and the
+/// engine. Confined to its event loop.
+final class HubLinkClient: TurnEndWriter {
+    private enum State {
+        case idle
+        case connecting
+        case connected(any Channel)
+        /// The next attempt is scheduled.
+        case waiting
+        case closed
+    }
+
+    private let path: String
+    private unowned let engine: WorkerEngine
+    private var state = State.idle
+    private var backoff = ReconnectBackoff()
+    private var isMarked = false
+    /// Called once, when the first attempt has ended either way.
+    private var firstAttemptEnded: (() -> Void)?
+
+    init(path: String, engine: WorkerEngine) {
+        self.path = path
+        self.engine = engine
+    }
+
+    var isConnected: Bool {
+        if case .connected = state { true } else { false }
+    }
+
+    func start(firstAttemptEnded: @escaping () -> Void) {
+        self.firstAttemptEnded = firstAttemptEnded
+        connect()
+    }
+
+    /// Writes what is due and ends the link for good; `done` is called when it is gone.
+    func close(done: @escaping () -> Void) {
+        guard case .connected(let channel) = state else {
+            state = .closed
+            done()
+            return
+        }
+        writeTurn()
+        state = .closed
+        channel.closeFuture.assumeIsolated().whenComplete { _ in done() }
+        // After what was written: NIO sends the end of the stream behind it, the hub answers with its own.
+        channel.close(mode: .output, promise: nil)
+        engine.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        state = .connecting
+        let bound = NIOLoopBound(self, eventLoop: engine.eventLoop)
+        let limit = engine.configuration.websocket.maxMessageSize
+        ClientBootstrap(group: engine.eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        HubLinkHandler(client: bound.value, maxPayload: limit))
+                }
+            }
+            .connect(unixDomainSocketPath: path)
+            .assumeIsolated()
+            .whenComplete { result in
+                self.attemptEnded(result)
+            }
+    }
+
+    private func attemptEnded(_ result: Result<any Channel, any Error>) {
+        switch result {
+        case .success(let channel):
+            if case .closed = state {
+                channel.close(promise: nil)
+            } else if channel.isActive {
+                connected(channel)
+            } else {
+                retry()
+            }
+        case .failure(let error):
+            engine.logger.debug("Hub not reached", metadata: ["error": "\(error)"])
+            retry()
+        }
+        firstAttemptEnded?()
+        firstAttemptEnded = nil
+    }
+
+    private func connected(_ channel: any Channel) {
+        state = .connected(channel)
+        let replayThrough = engine.realtime.beginLink()
+        var out = ByteBuffer()
+        HubLinkEncoder.hello(boot: engine.boot, slot: engine.child.slot.number, into: &out)
+        engine.realtime.forEachRoom { room, clients in
+            HubLinkEncoder.register(room: room, clients: clients, into: &out)
+        }
+        HubLinkEncoder.snapshotEnd(replayThrough: replayThrough, into: &out)
+        engine.realtime.takeUnsent { out.writeImmutableBuffer($0) }
+        channel.writeAndFlush(out, promise: nil)
+    }
+
+    private func retry() {
+        if case .closed = state { return }
+        state = .waiting
+        var generator = SystemRandomNumberGenerator()
+        let delay = backoff.next(using: &generator)
+        engine.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) {
+            guard case .waiting = self.state else { return }
+            self.connect()
+        }
+    }
+
+    // MARK: The link
+
+    /// There may be operations to send at the end of this turn.
+    func markIfDue() {
+        guard !isMarked, engine.realtime.hasUnsent else { return }
+        isMarked = true
+        engine.flusher.mark(self)
+    }
+
+    func writeTurn() {
+        isMarked = false
+        guard case .connected(let channel) = state, engine.realtime.hasUnsent else { return }
+        var out = ByteBuffer()
+        engine.realtime.takeUnsent { out.writeImmutableBuffer($0) }
+        channel.writeAndFlush(out, promise: nil)
+    }
+
+    func received(_ frame: HubFrame) {
+        switch frame {
+        case .welcome(let version, let boot):
+            guard version == UInt16(truncatingIfNeeded: WsdVersion.link) else {
+                engine.logger.error("The hub speaks another link version", metadata: ["link.version": "\(version)"])
+                return
+            }
+            backoff.reset()
+            let isSame = engine.realtime.welcomed(by: boot)
+            engine.logger.info("Hub link is up", metadata: ["hub.boot": "\(boot)", "hub.same": "\(isSame)"])
+        case .ack(let acknowledged, let settled):
+            engine.acknowledged(acknowledged, settled: settled)
+        case .delivery(let frame):
+            engine.deliver(frame.delivery, payload: frame.payload)
+        }
+    }
+
+    func linkEnded(_ channel: any Channel) {
+        guard case .connected(let current) = state, current === channel else { return }
+        let wasUp = engine.realtime.isUp
+        engine.realtime.linkLost()
+        if wasUp { engine.logger.warning("Hub link lost") }
+        retry()
+    }
+
+    func failed(_ error: any Error) {
+        engine.counters.errors += 1
+        engine.logger.error("Hub link failed", metadata: ["error": "\(error)"])
+    }
+}

@@ -1,0 +1,90 @@
+import Logging
+import Model
+import NIOCore
+
+extension WorkerEngine {
+    /// How often the number of remaining clients is reported.
+    static let drainReportInterval = Duration.seconds(1)
+
+    /// Stops accepting and closes all clients over `spread`; a second call replaces the first.
+    func beginDrain(code: CloseCode, spread: Duration, deadline: Duration) {
+        refreshTime()
+        stopAccepting()
+        let reason = code == .serviceRestart ? "restart" : "shutdown"
+        drain?.step?.cancel()
+        var generator = SystemRandomNumberGenerator()
+        drain = DrainProgress(
+            plan: DrainPlan(
+                clients: connections.keys, code: code, reason: reason, spread: spread, deadline: deadline, now: now,
+                using: &generator))
+        logger.info(
+            "Draining",
+            metadata: [
+                "clients": "\(connections.count)", "close.code": "\(code.rawValue)",
+                "spread.ms": "\(spread.milliseconds)",
+            ])
+        // A kept-alive HTTP connection ends after its present request.
+        for channel in httpChannels.values {
+            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        }
+        drainStep()
+    }
+
+    private func stopAccepting() {
+        guard let accepting = acceptor else { return }
+        acceptor = nil
+        accepting.close()
+        supervisor.listenerReleased()
+    }
+
+    private func drainStep() {
+        refreshTime()
+        guard var progress = drain else { return }
+        for key in progress.plan.due(at: now) {
+            connections[key]?.close(progress.plan.code, reason: progress.plan.reason)
+        }
+        // Those that came through a gate after the plan was made.
+        if progress.plan.isSpent {
+            for connection in connections.all { connection.close(progress.plan.code, reason: progress.plan.reason) }
+        }
+        if now >= progress.plan.deadline, !progress.isOverdue {
+            progress.isOverdue = true
+            cutEverything()
+        }
+        if progress.reportedAt.map({ now >= $0 + Self.drainReportInterval }) ?? true {
+            progress.reportedAt = now
+            supervisor.draining(connections.count)
+        }
+        drain = progress
+        guard !drainProgressed() else { return }
+        var generator = SystemRandomNumberGenerator()
+        let delay = TimeAmount(DrainPlan.nextStep(using: &generator))
+        drain?.step = eventLoop.assumeIsolated().scheduleTask(in: delay) { self.drainStep() }
+    }
+
+    private func cutEverything() {
+        logger.warning("Drain deadline passed", metadata: ["clients": "\(connections.count)"])
+        for connection in connections.all { connection.cut() }
+        for channel in httpChannels.values { channel.close(promise: nil) }
+        closeGates()
+    }
+
+    /// Ends the process once nobody is left. Returns whether that is so.
+    @discardableResult
+    func drainProgressed() -> Bool {
+        guard let progress = drain else { return false }
+        if connections.count == 0, openSockets > 0, progress.plan.isSpent { closeGates() }
+        guard openSockets == 0 else { return false }
+        progress.step?.cancel()
+        guard !isFinished else { return true }
+        isFinished = true
+        supervisor.draining(0)
+        logger.info("Drained")
+        guard let link = hubLink else {
+            supervisor.finished()
+            return true
+        }
+        link.close { self.supervisor.finished() }
+        return true
+    }
+}

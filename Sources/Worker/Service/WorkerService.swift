@@ -1,0 +1,98 @@
+import ChildRuntime
+import LinuxSystem
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import Wire
+
+/// Builds a worker around its engine and connects it to the supervisor: the only part that knows the process.
+enum WorkerService {
+    /// - Parameter process: has its configuration and has said hello. Called on its event loop.
+    static func start(_ process: ChildProcess) {
+        let child = process.configuration
+        var logger = Logger(label: "wsd.worker")
+        logger[metadataKey: "worker.slot"] = "\(child.slot.number)"
+        let engine = WorkerEngine(
+            child: child, boot: process.boot, eventLoop: process.eventLoop, logger: logger, clock: MonotonicTime.now)
+        engine.supervisor = SupervisorLink(
+            listenerReleased: { process.send(.listenerReleased) },
+            draining: { process.send(.draining(remaining: $0)) },
+            finished: { process.finish() })
+        engine.board = claimCell(child, logger)
+        engine.http = makeHTTP(engine)
+        let link = HubLinkClient(path: child.hubSocket, engine: engine)
+        engine.hubLink = link
+        process.serve(handlers(engine, process))
+        let tick = TimeAmount(IdleWheel<ConnectionKey>.tick)
+        let bound = NIOLoopBound(engine, eventLoop: process.eventLoop)
+        process.eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in bound.value.tick() }
+        // The hub may be away: the worker serves all the same, and tells clients what it cannot do.
+        link.start { listen(engine, process) }
+    }
+
+    private static func handlers(_ engine: WorkerEngine, _ process: ChildProcess) -> ChildHandlers {
+        ChildHandlers(
+            counters: { engine.currentCounters() },
+            drain: { code, spread, deadline in engine.beginDrain(code: code, spread: spread, deadline: deadline) },
+            lameDuck: { engine.isLameDuck = $0 },
+            query: { id, query in
+                engine.answer(query) { page, more in process.reply(id, page, more: more) }
+            },
+            linkClosed: {
+                guard !engine.isDraining else { return }
+                engine.logger.warning("The supervisor is gone: draining")
+                let reload = engine.configuration.reload
+                engine.beginDrain(code: .serviceRestart, spread: reload.drainSpread, deadline: reload.drainTimeout)
+            })
+    }
+
+    private static func claimCell(_ child: ChildConfiguration, _ logger: Logger) -> WorkerEngine.Board? {
+        do {
+            let board = try FleetBoard(adopting: ChildDescriptors.board)
+            guard let cell = board.claim(slot: child.slot.number, instance: child.instance.rawValue) else { return nil }
+            return WorkerEngine.Board(board: board, cell: cell)
+        } catch {
+            // Without it connections are spread as the kernel happens to do it.
+            logger.warning("No fleet board", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private static func makeHTTP(_ engine: WorkerEngine) -> WorkerHTTP {
+        let bound = NIOLoopBound(engine, eventLoop: engine.eventLoop)
+        let hooks = WorkerHTTPHooks(
+            notReadyReason: { bound.value.notReadyReason },
+            metrics: { MetricsText.render(bound.value.currentCounters(), worker: bound.value.child.slot.number) },
+            upgrade: { channel, head, leftover in bound.value.adoptUpgrade(channel, head: head, leftover: leftover) })
+        return WorkerHTTP(
+            configuration: engine.configuration, eventLoop: engine.eventLoop, hooks: hooks, logger: engine.logger)
+    }
+
+    /// Begins to accept and says READY.
+    private static func listen(_ engine: WorkerEngine, _ process: ChildProcess) {
+        guard !engine.isDraining else { return }
+        let bound = NIOLoopBound(engine, eventLoop: engine.eventLoop)
+        let bootstrap = ClientBootstrap(group: engine.eventLoop).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture { try bound.value.admit(channel) }
+        }
+        let descriptors = process.configuration.listeners.indices.map { ChildDescriptors.firstListener + Int32($0) }
+        let acceptor = Acceptor(
+            descriptors: descriptors, eventLoop: engine.eventLoop, logger: engine.logger,
+            environment: Acceptor.Environment(
+                load: { (engine.openSockets, engine.board?.board.meanOfLiving() ?? Double(engine.openSockets)) },
+                now: { engine.now },
+                adopt: { _ = bootstrap.withConnectedSocket($0) },
+                paused: { engine.counters.acceptPauses += 1 }))
+        do {
+            try acceptor.start()
+        } catch {
+            process.fail("The worker cannot wait for connections: \(error)", exitCode: ExitCode.osError)
+            return
+        }
+        engine.acceptor = acceptor
+        process.ready()
+        engine.logger.info("Worker ready", metadata: ["listeners": "\(descriptors.count)"])
+    }
+
+}

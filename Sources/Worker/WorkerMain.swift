@@ -1,0 +1,27 @@
+import ChildRuntime
+import Glibc
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+
+/// The role `wsd worker`: serves clients on the inherited listening sockets until its supervisor tells it to stop, or
+/// is gone.
+package enum WorkerMain {
+    /// Runs the worker on the calling thread, whose event loop all of it is confined to.
+    package static func run() -> Never {
+        let log = ChildProcess.bootstrapLogging()
+        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { eventLoop in
+            ChildProcess.start(on: eventLoop, log: log).assumeIsolated().whenComplete { result in
+                switch result {
+                case .success(let process):
+                    WorkerService.start(process)
+                case .failure(let error):
+                    Logger(label: "wsd.worker").critical("Cannot start", metadata: ["error": "\(error)"])
+                    exit(ExitCode.failure)
+                }
+            }
+        }
+        exit(ExitCode.failure)
+    }
+}

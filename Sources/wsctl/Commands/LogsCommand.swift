@@ -1,0 +1,72 @@
+import ArgumentParser
+import ControlClient
+import Model
+import Wire
+
+struct LogsCommand: ControlCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs",
+        abstract: "Show log lines of all processes, and follow new ones.",
+        discussion: """
+            The supervisor keeps the latest lines of each process in memory (log.memoryPerChild).
+
+            Example:
+              wsctl logs -f
+              wsctl logs --worker 2 --level warning --since 10m
+              wsctl logs -n 0 -f --grep 'Rate limit' --json
+            """)
+
+    @Flag(name: .shortAndLong, help: "Go on with new lines until Ctrl-C.")
+    var follow = false
+
+    @Option(
+        name: [.customShort("n"), .long], help: "At most so many of the kept lines. (default: 100, or all with --since)"
+    )
+    var lines: Int?
+
+    @Option(help: "Only this worker.")
+    var worker: Int?
+
+    @Option(help: "Only supervisor, hub or 'worker N'.")
+    var source: String?
+
+    @Option(help: "This level and above: \(LogLevel.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var level: LogLevel?
+
+    @Option(help: "From then on: 90s, 10m, 1h30m, 2d ago, 06:00, or 2026-11-21T06:00:00Z.")
+    var since: String?
+
+    @Option(help: "Only lines with this text in the message or a field, letter case aside.")
+    var grep: String?
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if let lines, lines < 0 { throw ValidationError("--lines must not be negative.") }
+        if let worker, worker < 1 { throw ValidationError("--worker counts from 1.") }
+        if worker != nil, source != nil { throw ValidationError("Give --worker or --source, not both.") }
+        if let since, PointInTime.parse(since, now: WallClock.now) == nil {
+            throw ValidationError("--since takes 90s, 10m, 1h30m, 2d, 06:00 or 2026-11-21T06:00:00Z, not '\(since)'.")
+        }
+    }
+
+    func perform(_ session: Session) async throws -> CommandStatus {
+        if follow { ReaderWatch.start() }
+        let from = since.flatMap { PointInTime.parse($0, now: WallClock.now) }
+        let request = ControlRequest(
+            .get, "/v1/logs",
+            query: [
+                ("follow", follow ? "1" : nil), ("lines", (lines ?? (from == nil ? 100 : nil)).map(String.init)),
+                ("worker", worker.map(String.init)), ("source", source), ("level", level?.rawValue),
+                ("since", from.map { Humanized.fixed($0, 3) }), ("grep", grep),
+            ])
+        _ = try await session.list(LogEntry.self, request) { entry in
+            try session.show([LogLine.text(entry, time: WallClock.text(entry.time), session.style)])
+        }
+        guard follow else { return .success }
+        session.remark("wsctl: the service ended the stream.")
+        return .noAnswer
+    }
+}
+
+extension LogLevel: ExpressibleByArgument {}

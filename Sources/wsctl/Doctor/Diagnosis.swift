@@ -1,0 +1,99 @@
+import ControlClient
+import Model
+import Wire
+
+/// Turns what was seen into findings with advice. Pure: every fact is an argument.
+enum Diagnosis {
+    /// Share of the descriptors in use from which on it is a problem.
+    static let descriptorShare = 0.8
+    /// Descriptors below which a busy service will run out: a client takes one.
+    static let fewDescriptors = 4096
+    /// Restarts of a slot from which on they are mentioned.
+    static let manyRestarts = 3
+
+    /// The health of the service and of its processes.
+    ///
+    /// - Parameter lastWords: log lines of warning and above, by process name, oldest first.
+    static func service(_ status: ServiceStatus, lastWords: [String: [String]]) -> [Check] {
+        var checks = [Check.ok("wsd \(status.version) answers on \(status.controlSocket) (pid \(status.pid)).")]
+        if status.version != WsdVersion.current {
+            checks.append(
+                .note(
+                    "This wsctl is \(WsdVersion.current), the service runs \(status.version).",
+                    "Restart the service after an update: systemctl restart wsd, or wsctl stop and wsd."))
+        }
+        let troubled = status.processes.filter { [.failed, .backoff].contains($0.state) }
+        checks += troubled.map { trouble($0, lastWords: lastWords[$0.name] ?? []) }
+        for problem in status.problems where !troubled.contains(where: { $0.isNamed(in: problem) }) {
+            checks.append(.problem(problem, "Look with `wsctl logs --level warning`."))
+        }
+        if status.health == .ok, troubled.isEmpty {
+            checks.append(.ok("All \(Humanized.counted(status.processes.count, "process", "processes")) run."))
+        } else if status.health != .degraded {
+            checks.append(.note("The service is \(status.health.rawValue)."))
+        } else if troubled.isEmpty, status.problems.isEmpty {
+            checks.append(.problem("The service says that it is degraded.", "Look with `wsctl logs --level warning`."))
+        }
+        checks += status.processes.compactMap(restarts)
+        checks += hub(status)
+        checks += losses(status)
+        return checks
+    }
+
+    private static func trouble(_ process: ProcessStatus, lastWords: [String]) -> Check {
+        let why = process.lastExit.map { ": \($0)" } ?? ""
+        let logs = process.worker.map { "wsctl logs --worker \($0)" } ?? "wsctl logs --source \(process.name)"
+        guard process.state == .failed else {
+            let next = process.retryIn.map { "; it is started again in \(Humanized.duration($0))" } ?? ""
+            return .problem("\(process.name) ended\(why)\(next).", "See why with `\(logs)`.", evidence: lastWords)
+        }
+        let revive = process.worker.map { "wsctl restart \($0)" } ?? "wsctl restart"
+        return .problem(
+            "\(process.name) has been given up after too many unstable starts\(why).",
+            "See why with `\(logs)`, put it right, and revive it with `\(revive)`.", evidence: lastWords)
+    }
+
+    private static func restarts(_ process: ProcessStatus) -> Check? {
+        guard process.state == .ready, process.restarts >= manyRestarts else { return nil }
+        let last = process.lastExit.map { " (last: \($0))" } ?? ""
+        return .note("\(process.name) has been restarted \(process.restarts) times\(last).")
+    }
+
+    private static func hub(_ status: ServiceStatus) -> [Check] {
+        let apart = status.processes.filter {
+            $0.worker != nil && $0.state == .ready && ($0.uptime ?? 0) > 5 && $0.counters?.hubLinks == 0
+        }
+        guard !apart.isEmpty else { return [] }
+        let names = apart.map(\.name).joined(separator: ", ")
+        return [
+            .problem(
+                "Without a link to the hub: \(names). Messages do not reach other workers.",
+                "It is retried for ever. Look with `wsctl logs --source hub`.")
+        ]
+    }
+
+    private static func losses(_ status: ServiceStatus) -> [Check] {
+        var checks: [Check] = []
+        let totals = status.totals
+        let pauses = status.processes.reduce(0) { $0 &+ ($1.counters?.acceptPauses ?? 0) }
+        if pauses > 0 {
+            checks.append(
+                .problem(
+                    "Accepting paused \(Humanized.counted(pauses, "time")) because no descriptor was free.",
+                    "Raise the limit: LimitNOFILE= in the unit, or ulimit -Hn before wsd starts."))
+        }
+        if totals.slowClientsClosed > 0 {
+            checks.append(
+                .note(
+                    "\(Humanized.counted(totals.slowClientsClosed, "client")) closed for reading too slowly.",
+                    "Expected on bad networks; websocket.outboundQueue is the bound."))
+        }
+        if totals.logLinesDropped > 0 {
+            checks.append(
+                .note(
+                    "\(Humanized.counted(totals.logLinesDropped, "log line")) dropped: more came than could be taken.",
+                    "A higher log.level writes less."))
+        }
+        return checks
+    }
+}

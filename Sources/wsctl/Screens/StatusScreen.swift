@@ -1,0 +1,98 @@
+import Model
+import Wire
+
+/// `wsctl status`: all that matters on one screen.
+enum StatusScreen {
+    static func lines(_ status: ServiceStatus, _ style: Style) -> [String] {
+        var lines = [headline(status, style)]
+        lines += facts(status)
+        let problems = problems(status)
+        if !problems.isEmpty {
+            lines.append("")
+            for problem in problems { lines += bulleted(problem, style) }
+        }
+        lines.append("")
+        lines += ProcessTable.lines(status.processes, style)
+        lines.append("")
+        lines += totals(status.totals, width: style.width)
+        if let note = VersionNote.text(service: status.version) { lines += ["", note] }
+        return lines
+    }
+
+    private static func headline(_ status: ServiceStatus, _ style: Style) -> String {
+        let health = style.paint(status.health.rawValue, colour(status.health))
+        var parts = [
+            "wsd \(PlainText.harmless(status.version))", health, "pid \(status.pid)",
+            "up \(Humanized.duration(status.uptime))", status.mode.rawValue,
+        ]
+        if status.underSystemd { parts.append("under systemd") }
+        return parts.joined(separator: " · ")
+    }
+
+    private static func facts(_ status: ServiceStatus) -> [String] {
+        var facts: [(String, String)] = [
+            ("addresses", status.addresses.isEmpty ? "none" : status.addresses.joined(separator: "  ")),
+            ("control", status.controlSocket),
+        ]
+        if let file = status.configurationFile { facts.append(("config", file)) }
+        if let operation = status.operation { facts.append(("running now", operation)) }
+        return facts.map { name, value in
+            "  \(name)\(String(repeating: " ", count: 13 - name.count))\(PlainText.harmless(value))"
+        }
+    }
+
+    /// The service's own sentences, and what became of processes that none of those names.
+    private static func problems(_ status: ServiceStatus) -> [String] {
+        status.problems.map(PlainText.harmless) + ProcessTable.notes(status.processes, told: status.problems)
+    }
+
+    private static func bulleted(_ text: String, _ style: Style) -> [String] {
+        PlainText.wrapped(text, to: style.width - 4).enumerated().map { index, line in
+            index == 0 ? "  \(style.paint("!", .boldRed)) \(line)" : "    \(line)"
+        }
+    }
+
+    private static func totals(_ totals: ServiceTotals, width: Int) -> [String] {
+        var parts = [
+            Humanized.counted(totals.clients, "client"),
+            Humanized.counted(totals.rooms, "room"),
+            "\(Humanized.rate(totals.messagesInPerSecond)) msg/s in",
+            "\(Humanized.rate(totals.messagesOutPerSecond)) out",
+            "\(Humanized.bytes(totals.bytesIn)) in",
+            "\(Humanized.bytes(totals.bytesOut)) out",
+            Humanized.counted(totals.restarts, "restart"),
+        ]
+        let seldom: [(Int, String)] = [
+            (totals.handshakesRefused, "refused"), (totals.slowClientsClosed, "too slow"), (totals.errors, "errors"),
+            (totals.logLinesDropped, "log lines dropped"),
+        ]
+        for (value, what) in seldom where value > 0 { parts.append("\(Humanized.count(value)) \(what)") }
+        var lines: [String] = []
+        var line = "total: "
+        for (index, part) in parts.enumerated() {
+            let piece = index + 1 < parts.count ? part + ", " : part
+            if line.count + part.count + 1 > width {
+                lines.append(String(line.dropLast()))
+                line = "       "
+            }
+            line += piece
+        }
+        return lines + [line]
+    }
+
+    private static func colour(_ health: ServiceStatus.Health) -> Style.Colour {
+        switch health {
+        case .ok: .green
+        case .degraded: .boldRed
+        case .starting, .stopping: .yellow
+        }
+    }
+}
+
+/// A sentence where wsctl and the service are of different versions.
+enum VersionNote {
+    static func text(service: String) -> String? {
+        guard service != WsdVersion.current else { return nil }
+        return "note: this wsctl is \(WsdVersion.current), the service runs \(PlainText.harmless(service))."
+    }
+}

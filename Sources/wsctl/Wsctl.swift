@@ -1,0 +1,43 @@
+import ArgumentParser
+import Model
+
+/// The remote control of a running wsd.
+@main
+struct Wsctl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wsctl",
+        abstract: "Look into a running wsd and change it.",
+        discussion: """
+            Examples:
+              wsctl status                   everything on one screen
+              wsctl logs -f --level warning  follow what goes wrong
+              wsctl reload                   new configuration, new workers, nobody refused
+              wsctl doctor                   find out what is wrong and what to do
+
+            It finds your own wsd, then the system's; --socket PATH or WSD_SOCKET names another one.
+            """,
+        version: WsdVersion.current,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Inspection",
+                subcommands: [
+                    StatusCommand.self, WorkersCommand.self, ClientsCommand.self, RoomsCommand.self, StatsCommand.self,
+                    LogsCommand.self, ConfigCommand.self, VersionCommand.self,
+                ]),
+            CommandGroup(
+                name: "Operation",
+                subcommands: [ReloadCommand.self, RestartCommand.self, ScaleCommand.self, StopCommand.self]),
+            CommandGroup(name: "Messaging", subcommands: [KickCommand.self, PublishCommand.self]),
+            CommandGroup(name: "Diagnosis", subcommands: [DoctorCommand.self]),
+        ])
+
+    static func main() async {
+        let arguments = Invocation.normalized(Array(CommandLine.arguments.dropFirst()))
+        let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+        if let complaint = Invocation.complaint(arguments, commands: commands) {
+            try? Output.error.line("wsctl: \(complaint)")
+            exit(withError: ArgumentParser.ExitCode(CommandStatus.usage.rawValue))
+        }
+        await main(arguments)
+    }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import ConfigurationFile
+import Model
+import Supervisor
+
+/// The supervisor's command line.
+struct WsdCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wsd",
+        abstract: "Keeps a fleet of WebSocket workers alive behind one port.",
+        usage: "wsd [OPTIONS]",
+        discussion: """
+            EXAMPLES
+              wsd                              on this machine, for development: http://localhost:8080
+              wsd --prod --port 80             for all addresses, with JSON logs
+              wsd --config /etc/wsd/wsd.yaml   with a configuration file
+              wsd --listen unix:/run/app.sock --listen 127.0.0.1:8080
+              wsd --workers 4 --log-level debug
+              wsd --check-config               says what is wrong with the configuration, or that it is fine
+
+            Flags are stronger than the environment (WSD_HOST, WSD_PORT, PORT, …), that than wsd.yaml.
+            Look at the running service and change it with wsctl: wsctl status, wsctl logs -f, wsctl reload.
+            """,
+        version: WsdVersion.current)
+
+    @Option(name: [.short, .customLong("config")], help: ArgumentHelp("Configuration file.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("listen"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Address to listen on: 8080, 127.0.0.1:8080, [::1]:8080, unix:/path. May be repeated.", valueName: "address"
+        ))
+    var listen: [String] = []
+
+    @Option(help: "Host or address to listen on.")
+    var host: String?
+
+    @Option(help: "TCP port to listen on; 0: one that is free.")
+    var port: String?
+
+    @Option(help: ArgumentHelp("Worker processes: a number, or auto for one per core.", valueName: "count"))
+    var workers: String?
+
+    @Flag(help: "Development: loopback, readable logs, test page (default).")
+    var dev = false
+
+    @Flag(help: "Production: all addresses, JSON logs, no test page.")
+    var prod = false
+
+    @Option(help: ArgumentHelp("Path of the control socket.", valueName: "path"))
+    var socket: String?
+
+    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: String?
+
+    @Option(name: .customLong("log-format"), help: "text, json, or auto: text on a terminal or in development.")
+    var logFormat: String?
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "Any key of wsd.yaml, as in --set websocket.pingInterval=10s. May be repeated.", valueName: "key=value"))
+    var settings: [String] = []
+
+    @Flag(name: .customLong("check-config"), help: "Check the configuration and exit: 0 when it is fine, 78 when not.")
+    var checkConfig = false
+
+    @Flag(name: .customLong("print-config"), help: "Print every key with its value and where that came from, and exit.")
+    var printConfig = false
+
+    @Flag(name: .customLong("print-example-config"), help: "Print wsd.example.yaml: every key, explained, and exit.")
+    var printExampleConfig = false
+
+    @Flag(name: .customLong("print-config-reference"), help: .hidden)
+    var printConfigReference = false
+
+    func validate() throws {
+        if dev, prod { throw ValidationError("Give either --dev or --prod.") }
+    }
+
+    func run() throws {
+        if printExampleConfig || printConfigReference {
+            print(printExampleConfig ? ExampleFile.text() : Reference.text(), terminator: "")
+            return
+        }
+        var flags = ConfigurationFlags()
+        flags.mode = dev ? RunMode.dev.rawValue : prod ? RunMode.prod.rawValue : nil
+        flags.listen = listen
+        flags.host = host
+        flags.port = port
+        flags.workers = workers
+        flags.socket = socket
+        flags.logLevel = logLevel
+        flags.logFormat = logFormat
+        flags.settings = settings
+        if checkConfig || printConfig {
+            throw ArgumentParser.ExitCode(SupervisorMain.check(file: config, flags: flags, printing: printConfig))
+        }
+        SupervisorMain.run(file: config, flags: flags)
+    }
+}

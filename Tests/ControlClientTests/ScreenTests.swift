@@ -1,0 +1,146 @@
+import Model
+import Testing
+import Wire
+
+@testable import wsctl
+
+@Suite struct ScreenTests {
+    private let coloured = Style(coloured: true, width: 80)
+
+    @Test func clients() {
+        var screen = ClientScreen()
+        screen.add(Sample.client("3f0q7w1m2k9d-1c", rooms: ["lobby", "chat:7"], connectedAt: 6300), now: 10_000)
+        screen.add(Sample.client("3f0q7w1m2k9d-2", rooms: [], connectedAt: 10_001, user: "ma\u{202e}ry\n"), now: 10_000)
+        #expect(
+            screen.lines(.plain) == [
+                #"CLIENT          WORKER ADDRESS     USER         SINCE   IN  OUT QUEUE ROOMS"#,
+                #"3f0q7w1m2k9d-1c      1 203.0.113.7 -            1h01m 3.4K 446K    0B chat:7 lo…"#,
+                #"3f0q7w1m2k9d-2       1 203.0.113.7 ma\u202ery\n    0s 3.4K 446K    0B -"#,
+            ])
+    }
+
+    @Test func rooms() {
+        var screen = RoomScreen()
+        for (room, members) in [("b", 2), ("日本", 1200), ("a", 2)] { screen.add(RoomInfo(room: room, members: members)) }
+        #expect(screen.lines(.plain) == ["MEMBERS  ROOM", "   1200  日本", "      2  a", "      2  b"])
+    }
+
+    @Test func configuration() {
+        let entries = [
+            ConfigurationEntry(key: "workers.count", value: "3", source: "wsd.yaml:12", reloadable: true),
+            ConfigurationEntry(key: "workers.maxMemory", value: "0", source: "default", reloadable: true),
+            ConfigurationEntry(key: "listen", value: "[8080]", source: "default", reloadable: false),
+        ]
+        #expect(
+            ConfigurationScreen.lines(entries, .plain) == [
+                "KEY                VALUE   RELOAD  FROM",
+                "workers.count      3       yes     wsd.yaml:12",
+                "workers.maxMemory  0       yes     default",
+                "listen             [8080]  no      default",
+            ])
+        #expect(
+            ConfigurationScreen.selected(entries, key: "workers").map(\.key) == ["workers.count", "workers.maxMemory"])
+        #expect(ConfigurationScreen.selected(entries, key: "listen").map(\.key) == ["listen"])
+        #expect(ConfigurationScreen.selected(entries, key: "list").isEmpty)
+        #expect(ConfigurationScreen.selected(entries, key: nil) == entries)
+    }
+
+    @Test func figuresOnceASecond() {
+        var ticker = StatsTicker()
+        let status = Sample.status()
+        var sample = StatsSample(time: 100, totals: status.totals, processes: status.processes)
+        #expect(
+            ticker.lines(sample, .plain) == [
+                " CLIENTS  ROOMS  IN/S OUT/S  IN B/S OUT B/S RESTARTS ERRORS CPU% MEMORY",
+                "    1204     31  1234 45.7k       -       -        1      0   86  92.3M",
+            ])
+        sample.time = 102
+        sample.totals.bytesIn += 20_480
+        #expect(
+            ticker.lines(sample, .plain) == [
+                "    1204     31  1234 45.7k   10.0K      0B        1      0   86  92.3M"
+            ])
+        for _ in 2..<20 { #expect(ticker.lines(sample, .plain).count == 1) }
+        #expect(ticker.lines(sample, .plain).count == 2)
+    }
+
+    @Test func figuresAtOnce() {
+        let status = Sample.status()
+        let lines = StatsScreen.lines(StatsSample(time: 0, totals: status.totals, processes: status.processes), .plain)
+        #expect(lines[0] == "clients                     1,204")
+        #expect(lines[7] == "bytes out                 9.2 GiB")
+        #expect(lines[14] == "")
+        #expect(lines.count == 20)
+    }
+
+    @Test func logLines() {
+        let entry = Sample.logEntry(
+            "Rate \u{1b}]0;pwned\u{7} exceeded", level: .warning,
+            fields: ["why": "too many", "client.id": "a-1", "x": "\""])
+        #expect(
+            LogLine.text(entry, time: "T", .plain)
+                == #"T WARN  worker 1   Rate \x1b]0;pwned\x07 exceeded client.id=a-1 why="too many" x="\"""#)
+        #expect(
+            LogLine.text(Sample.logEntry("Ready", source: "hub"), time: "T", coloured)
+                == "\u{1b}[2mT\u{1b}[0m INFO  \u{1b}[35mhub\u{1b}[0m        Ready")
+        #expect(
+            LogLine.text(Sample.logEntry("a\r\nb", source: "\u{9b}31m", level: .error), time: "T", .plain)
+                == #"T ERROR \x9b31m    a\r\nb"#)
+    }
+
+    @Test func progress() {
+        let step = OperationProgress(operation: "reload", message: "worker 1: successor ready (pid 4711)")
+        #expect(ProgressLine.text(step, elapsed: 1, .plain) == "  worker 1: successor ready (pid 4711)")
+        let done = OperationProgress(operation: "reload", message: "2 workers replaced", done: true, succeeded: true)
+        #expect(ProgressLine.text(done, elapsed: 4.21, .plain) == "reload done in 4.2 s: 2 workers replaced")
+        let failed = OperationProgress(
+            operation: "scale to 4", message: "worker 4: not ready", done: true, succeeded: false)
+        #expect(
+            ProgressLine.text(failed, elapsed: 10, coloured)
+                == "scale to 4 \u{1b}[1;31mfailed\u{1b}[0m in 10 s: worker 4: not ready")
+    }
+
+    @Test func processesAreRecognisedInSentences() {
+        let worker = Sample.worker(1, pid: 1)
+        #expect(worker.isNamed(in: "Worker 1 has failed."))
+        #expect(worker.isNamed(in: "Two (worker 1, worker 3) are away"))
+        #expect(!worker.isNamed(in: "Worker 12 has failed."))
+        #expect(!worker.isNamed(in: "1 worker has failed."))
+    }
+
+    @Test func publishedTextMustBeJSON() {
+        for good in [#"{"a":1}"#, "[]", #""text""#, " 1 ", "null"] { #expect(JSONCheck.complaint(about: good) == nil) }
+        #expect(
+            JSONCheck.complaint(about: "hello\u{7}") == """
+                The message is not JSON: hello\\x07. Text needs double quotes of its own, for example \
+                wsctl publish lobby '"hello"'
+                """)
+        for bad in ["", "{", "{}{}", "'a'", #"{"a":tru}"#] { #expect(JSONCheck.complaint(about: bad) != nil) }
+    }
+}
+
+@Suite struct TableTests {
+    @Test func alignsAndLeavesNoTrailingSpace() {
+        var table = Table([("A", .left), ("NUMBER", .right), ("C", .left)])
+        table.add(["long", "1", ""])
+        table.add(["", "", "x"])
+        #expect(table.lines(.plain) == ["A     NUMBER  C", "long       1", "              x"])
+    }
+
+    @Test func becomesNarrower() {
+        var table = Table([("A", .left), ("B", .left)])
+        table.add(["123456789", "abcdefghijklmnopqrstuvwxyz"])
+        func line(_ width: Int) -> String { table.lines(Style(coloured: false, width: width))[1] }
+        #expect(line(37) == "123456789  abcdefghijklmnopqrstuvwxyz")
+        #expect(line(36) == "123456789 abcdefghijklmnopqrstuvwxyz")
+        #expect(line(30) == "123456789 abcdefghijklmnopqrs…")
+        #expect(line(5) == "123456789 abcdefg…")
+    }
+
+    @Test func countsColumnsNotLetters() {
+        var table = Table([("A", .left), ("B", .left)])
+        table.add(["日本", "x"])
+        table.add(["e\u{301}a", "y"])
+        #expect(table.lines(.plain) == ["A     B", "日本  x", "e\u{301}a    y"])
+    }
+}

@@ -1,0 +1,131 @@
+import NIOCore
+import Supervision
+import Testing
+import Wire
+
+@testable import ConfigurationFile
+@testable import Model
+@testable import Supervisor
+
+struct FleetDriverTests {
+    @Test func startsHubAndWorkersAndSaysReadyOnce() async throws {
+        let service = try await TestService(workers: 3)
+        try await service.untilReady()
+        let (launched, notifications) = try await service.parts.run { ($0.system.launched, $0.system.notifications) }
+        #expect(launched.map(\.slot) == [.hub, .worker(1), .worker(2), .worker(3)])
+        #expect(launched.allSatisfy { ($0.slot.role == .worker) == !$0.listeners.isEmpty })
+        #expect(notifications.filter { $0 == "READY=1" }.count == 1)
+        try await service.close()
+    }
+
+    @Test func replacesAKilledWorkerAndKeepsItsFigures() async throws {
+        let service = try await TestService(workers: 1) { system in
+            system.behaviour.counters.messagesIn = 50
+            system.behaviour.counters.clients = 4
+        }
+        try await service.untilReady()
+        let first = InstanceID(rawValue: 2)
+        try await service.until("the first heartbeat") { $0.driver.status().totals.messagesIn == 50 }
+        try await service.parts.run { $0.system.kill(first) }
+        try await service.until("a successor") { $0.driver.status().totals.messagesIn == 100 }
+        let status = try await service.parts.run { $0.driver.status() }
+        #expect(status.totals.clients == 4)
+        #expect(status.totals.restarts == 1)
+        #expect(status.processes.first { $0.worker == 1 }?.lastExit?.contains("SIGKILL") == true)
+        #expect(try await service.parts.run { $0.system.cleared } == [first])
+        try await service.close()
+    }
+
+    @Test(arguments: ["garbage", "{\"nothing\":{}}", String(repeating: "x", count: 2_000_000)])
+    func aChildThatBreaksTheLinkIsKilledAndCounted(_ line: String) async throws {
+        let service = try await TestService(workers: 1) { system in
+            system.behaviour.rawLine = line
+            system.behaviour.becomesReady = false
+        }
+        try await service.until("a broken link") { $0.driver.brokenLinks > 0 && !$0.system.cleared.isEmpty }
+        try await service.close()
+    }
+
+    @Test func aChildOfAnotherVersionIsKilled() async throws {
+        let service = try await TestService(workers: 1) { $0.behaviour.link = WsdVersion.link + 1 }
+        try await service.until("its end") { !$0.system.cleared.isEmpty }
+        #expect(try await service.parts.run { $0.driver.status().health } != .ok)
+        try await service.close()
+    }
+
+    @Test func whatAChildSaysLastIsHeardBeforeItsEnd() async throws {
+        let service = try await TestService(workers: 1) {
+            $0.behaviour.complaint = ("The static folder is missing", 78)
+        }
+        // All worker slots have failed for good: the service ends.
+        #expect(try await service.ended.get() != 0)
+        let lines = try await service.parts.run { $0.driver.log.store.tail(LogFilter(grep: "static folder"), limit: 9) }
+        #expect(!lines.isEmpty)
+        try await service.close()
+    }
+
+    @Test func aSpawnThatFailsIsTriedAgain() async throws {
+        let service = try await TestService(workers: 1) { $0.failure = "Cannot allocate memory" }
+        try await service.until("backoff") { parts in
+            parts.driver.status().processes.contains { $0.state == .backoff }
+        }
+        try await service.parts.run { $0.system.failure = nil }
+        try await service.untilReady()
+        try await service.close()
+    }
+
+    @Test func linesOfChildrenReachTheLog() async throws {
+        let service = try await TestService(workers: 1)
+        try await service.untilReady()
+        try await service.parts.run { parts in
+            parts.system.children[InstanceID(rawValue: 2)]?.print(
+                "{\"l\":\"error\",\"m\":\"broke\",\"f\":{\"k\":\"v\"}}\nplain\n")
+        }
+        try await service.until("both lines") {
+            $0.driver.log.store.tail(LogFilter(source: "worker 1"), limit: 9).count == 2
+        }
+        let lines = try await service.parts.run { $0.driver.log.store.tail(LogFilter(source: "worker 1"), limit: 9) }
+        #expect(lines.map(\.message) == ["broke", "plain"])
+        #expect(lines.map(\.level) == [.error, .warning])
+        #expect(lines[0].fields == ["k": "v"])
+        try await service.close()
+    }
+
+    @Test func stopsWithoutLeavingAnybody() async throws {
+        let service = try await TestService(workers: 2)
+        try await service.untilReady()
+        try await service.parts.run { $0.driver.stopSignalled("SIGTERM") }
+        #expect(try await service.ended.get() == 0)
+        let (left, closed, notifications) = try await service.parts.run {
+            ($0.system.children.count, $0.system.hasClosedListeners, $0.system.notifications)
+        }
+        #expect(left == 0)
+        #expect(closed)
+        #expect(notifications.contains("STOPPING=1"))
+        try await service.close()
+    }
+
+    @Test func aReloadSendsTheNewLogLevelAndReplacesWorkers() async throws {
+        var next = WsdConfiguration()
+        next.workers.count = 2
+        next.log.level = .debug
+        let service = try await TestService(workers: 2, reload: .success(next))
+        try await service.untilReady()
+        let progress = try await service.parts.run { try $0.driver.begin(.reload) }
+        var last: OperationProgress?
+        for await step in progress { last = step }
+        #expect(last?.done == true)
+        #expect(last?.succeeded == true, "\(String(describing: last))")
+        let levels = try await service.parts.run { $0.system.launched.map(\.configuration.log.level) }
+        #expect(levels == [.info, .info, .info, .debug, .debug])
+        #expect(try await service.parts.run { $0.driver.configuration.configuration.log.level } == .debug)
+        try await service.close()
+    }
+
+    @Test func saysHowThingsStandInOneLine() async throws {
+        let service = try await TestService(workers: 2) { $0.behaviour.counters.clients = 60 }
+        try await service.untilReady()
+        try await service.until("the heartbeats") { $0.driver.statusText() == "2 workers, 120 clients" }
+        try await service.close()
+    }
+}

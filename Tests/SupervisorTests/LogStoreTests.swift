@@ -1,0 +1,109 @@
+import Testing
+import Wire
+
+@testable import Model
+@testable import Supervisor
+
+struct LogStoreTests {
+    private func store(perSource: Int = 100_000, total: Int = 1_000_000) -> LogStore {
+        LogStore(perSource: perSource, total: total)
+    }
+
+    @discardableResult
+    private func add(
+        _ store: inout LogStore, _ message: String, source: String = "worker 1", level: LogLevel = .info,
+        time: Double = 100,
+        fields: [String: String] = [:]
+    ) -> LogEntry {
+        store.append(time: time, source: source, worker: 1, pid: 7, level: level, message: message, fields: fields)
+    }
+
+    @Test func numbersLinesAndReturnsTheNewest() {
+        var store = store()
+        for number in 1...5 { add(&store, "line \(number)", source: number % 2 == 0 ? "hub" : "worker 1") }
+        #expect(store.tail(LogFilter(), limit: 3).map(\.message) == ["line 3", "line 4", "line 5"])
+        #expect(store.tail(LogFilter(), limit: 10).map(\.sequence) == [1, 2, 3, 4, 5])
+        #expect(store.tail(LogFilter(), limit: 10, after: 3).map(\.sequence) == [4, 5])
+        #expect(store.tail(LogFilter(), limit: 0).isEmpty)
+    }
+
+    @Test func filtersBySourceLevelTimeAndText() {
+        var store = store()
+        add(&store, "Client refused", level: .warning, time: 50, fields: ["client.address": "10.0.0.9"])
+        add(&store, "Linked", source: "hub", level: .debug, time: 200)
+        add(&store, "Client Closed", level: .info, time: 300)
+        #expect(store.tail(LogFilter(source: "hub"), limit: 9).map(\.message) == ["Linked"])
+        #expect(store.tail(LogFilter(level: .warning), limit: 9).map(\.message) == ["Client refused"])
+        #expect(store.tail(LogFilter(since: 200), limit: 9).map(\.message) == ["Linked", "Client Closed"])
+        #expect(store.tail(LogFilter(grep: "client c"), limit: 9).map(\.message) == ["Client Closed"])
+        #expect(store.tail(LogFilter(grep: "10.0.0.9"), limit: 9).map(\.message) == ["Client refused"])
+    }
+
+    @Test func aFloodOfOneSourceLeavesTheOthersAlone() {
+        var store = store(perSource: 20_000, total: 30_000)
+        add(&store, "quiet", source: "hub")
+        for number in 0..<1000 { add(&store, "flood \(number)", source: "worker 1") }
+        for number in 0..<1000 { add(&store, "flood \(number)", source: "worker 2") }
+        #expect(store.bytes <= 30_000)
+        #expect(store.tail(LogFilter(source: "hub"), limit: 9).map(\.message) == ["quiet"])
+        #expect(store.tail(LogFilter(source: "worker 2"), limit: 1).map(\.message) == ["flood 999"])
+        #expect(store.tail(LogFilter(source: "worker 1"), limit: .max).count < 150)
+    }
+
+    @Test func cutsWhatIsTooLong() {
+        var store = store()
+        let entry = add(&store, String(repeating: "x", count: 100_000))
+        #expect(entry.message.utf8.count == LogStore.maxLine + LogStore.cutMark.utf8.count)
+        #expect(entry.message.hasSuffix(LogStore.cutMark))
+        let fields = add(&store, "m", fields: ["k": String(repeating: "y", count: 20_000)])
+        #expect(fields.fields == ["log.fields": LogStore.cutMark])
+    }
+
+    @Test func aFollowerSeesEveryLineOnce() {
+        var store = store()
+        add(&store, "before")
+        var cursor = store.end()
+        add(&store, "one")
+        add(&store, "two", source: "hub")
+        #expect(store.read(&cursor, LogFilter(), limit: 10).entries.map(\.message) == ["one", "two"])
+        #expect(store.read(&cursor, LogFilter(), limit: 10).entries.isEmpty)
+        add(&store, "three")
+        let page = store.read(&cursor, LogFilter(), limit: 10)
+        #expect(page.entries.map(\.message) == ["three"])
+        #expect(page.skipped == 0)
+        #expect(!page.more)
+    }
+
+    @Test func aSlowFollowerIsToldHowMuchItMissed() {
+        var store = store(perSource: 2000, total: 2000)
+        var cursor = store.end()
+        for number in 0..<100 { add(&store, "\(number)") }
+        let kept = store.tail(LogFilter(), limit: .max).count
+        let page = store.read(&cursor, LogFilter(), limit: 1000)
+        #expect(kept < 100)
+        #expect(page.entries.count == kept)
+        #expect(page.skipped == 100 - kept)
+    }
+
+    @Test func aFollowerReadsInPages() {
+        var store = store()
+        var cursor = store.end()
+        for number in 0..<7 { add(&store, "\(number)") }
+        var seen: [String] = []
+        var page = store.read(&cursor, LogFilter(), limit: 3)
+        while page.more {
+            seen += page.entries.map(\.message)
+            page = store.read(&cursor, LogFilter(), limit: 3)
+        }
+        seen += page.entries.map(\.message)
+        #expect(seen == ["0", "1", "2", "3", "4", "5", "6"])
+    }
+
+    @Test func smallerBoundsApplyAtOnce() {
+        var store = store()
+        for number in 0..<100 { add(&store, "\(number)") }
+        store.resize(perSource: 1000, total: 1000)
+        #expect(store.bytes <= 1000)
+        #expect(store.tail(LogFilter(), limit: 1).map(\.message) == ["99"])
+    }
+}

@@ -1,0 +1,52 @@
+# Sourced by the other scripts: where things are, and how missing packages get here.
+# shellcheck shell=bash
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bin=.build/release
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "$(basename "$0"): $*"
+    exit 1
+}
+
+# Installs the Debian packages named, those that are missing; as root or by sudo.
+need_packages() {
+    local missing=() package as_root=()
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "these packages are missing and this is not a Debian system: ${missing[*]}"
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || die "missing Debian packages: ${missing[*]}. Install them as root: apt-get install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    say "Installing Debian packages: ${missing[*]}"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+need_swift() {
+    command -v swift >/dev/null || die "Swift 6.3 is needed and not on the PATH; see https://www.swift.org/install/linux/"
+}
+
+# Builds both programs as they are shipped: optimised, the Swift runtime linked in, stripped.
+build_release() {
+    local newest product
+    if [ -x "$bin/wsd" ] && [ -x "$bin/wsctl" ]; then
+        newest=$(find Sources Package.swift -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
+        [ -n "$newest" ] || return 0
+    fi
+    need_swift
+    need_packages pkg-config libsystemd-dev zlib1g-dev
+    [ -x "$bin/wsd" ] || say "Building wsd (the first build takes about 8 minutes on 2 cores) …"
+    touch .build/.wsd-build-started 2>/dev/null || { mkdir -p .build && touch .build/.wsd-build-started; }
+    for product in wsd wsctl; do
+        swift build -c release --static-swift-stdlib -Xlinker -s --product "$product" >&2
+    done
+    mv .build/.wsd-build-started "$bin/.wsd-built"
+}
