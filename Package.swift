@@ -35,7 +35,10 @@ let package = Package(
 
         // Drivers: I/O around the machines. They never import each other.
         .target(name: "ConfigurationFile", dependencies: ["Model", .product(name: "Yams", package: "Yams")]),
-        .target(name: "ChildRuntime", dependencies: ["Model", "Wire", "LinuxSystem", .nioCore, .nioPosix, .logging]),
+        .target(
+            name: "ChildRuntime",
+            dependencies: ["Model", "Wire", "LinuxSystem", .nioCore, .nioPosix, .logging]
+        ),
         .target(
             name: "Supervisor",
             dependencies: [
@@ -43,7 +46,10 @@ let package = Package(
                 .nioHTTP1, .hummingbird, .logging,
             ]
         ),
-        .target(name: "Hub", dependencies: ["Model", "Realtime", "Wire", "ChildRuntime", .nioCore, .nioPosix, .logging]),
+        .target(
+            name: "Hub",
+            dependencies: ["Model", "Realtime", "Wire", "ChildRuntime", .nioCore, .nioPosix, .logging]
+        ),
         .target(
             name: "Worker",
             dependencies: [
@@ -78,7 +84,7 @@ let package = Package(
                 "Model", "Worker", "Wire", "WebSocketProtocol", .nioCore, .nioEmbedded, .nioPosix, .nioHTTP1, .logging,
             ]
         ),
-        .testTarget(name: "ControlClientTests", dependencies: ["ControlClient", "wsctl", .nioCore, .nioEmbedded]),
+        .testTarget(name: "ControlClientTests", dependencies: ["Model", "Wire", "ControlClient", "wsctl", .nioCore]),
     ]
 )
 

@@ -25,7 +25,9 @@ package struct ClientID: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Reads the text form; `nil` when it is not one.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let boot = Base32.decode(parts[0]), let serial = Base32.decode(parts[1]) else { return nil }
+        guard parts.count == 2, let boot = Base32.decode(parts[0]), let serial = Base32.decode(parts[1]) else {
+            return nil
+        }
         self.init(boot: BootID(rawValue: boot), serial: serial)
     }
 

@@ -47,7 +47,8 @@ package struct ChildConfiguration: Codable, Sendable, Equatable {
     package var serviceStartedAt: Double
 
     package init(
-        slot: SlotID, instance: InstanceID, configuration: WsdConfiguration, hubSocket: String, listeners: [ListenAddress],
+        slot: SlotID, instance: InstanceID, configuration: WsdConfiguration, hubSocket: String,
+        listeners: [ListenAddress],
         serviceStartedAt: Double
     ) {
         self.slot = slot
@@ -158,7 +159,8 @@ package struct ClientInfo: Codable, Sendable, Equatable {
     package var queue: Int
 
     package init(
-        id: String, worker: Int, address: String, user: String?, path: String, origin: String?, userAgent: String?, dialect: String,
+        id: String, worker: Int, address: String, user: String?, path: String, origin: String?, userAgent: String?,
+        dialect: String,
         rooms: [String], connectedAt: Double, messagesIn: Int, messagesOut: Int, bytesIn: Int, bytesOut: Int, queue: Int
     ) {
         self.id = id

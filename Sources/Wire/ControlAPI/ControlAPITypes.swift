@@ -37,7 +37,8 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
     package var totals: ServiceTotals
 
     package init(
-        version: String, pid: Int32, mode: RunMode, health: Health, problems: [String], uptime: Double, addresses: [String],
+        version: String, pid: Int32, mode: RunMode, health: Health, problems: [String], uptime: Double,
+        addresses: [String],
         controlSocket: String, configurationFile: String?, operation: String?, underSystemd: Bool, workersWanted: Int,
         processes: [ProcessStatus], totals: ServiceTotals
     ) {
