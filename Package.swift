@@ -19,7 +19,6 @@ let package = Package(
     targets: [
         // Nothing of ours below these.
         .target(name: "CLinux"),
-        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "Model"),
 
         // Pure: the standard library and swift-collections only. No NIO, Foundation, clock or random source.
@@ -31,7 +30,7 @@ let package = Package(
         .target(name: "Wire", dependencies: ["Model", .nioCore]),
 
         // The operating system.
-        .target(name: "LinuxSystem", dependencies: ["Model", "CLinux", "CSystemd"]),
+        .target(name: "LinuxSystem", dependencies: ["Model", "CLinux"]),
 
         // Drivers: I/O around the machines. They never import each other.
         .target(name: "ConfigurationFile", dependencies: ["Model", .product(name: "Yams", package: "Yams")]),

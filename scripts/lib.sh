@@ -42,7 +42,7 @@ build_release() {
         [ -n "$newest" ] || return 0
     fi
     need_swift
-    need_packages pkg-config libsystemd-dev zlib1g-dev
+    need_packages pkg-config zlib1g-dev
     [ -x "$bin/wsd" ] || say "Building wsd (the first build takes about 8 minutes on 2 cores) …"
     touch .build/.wsd-build-started 2>/dev/null || { mkdir -p .build && touch .build/.wsd-build-started; }
     for product in wsd wsctl; do

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -166,4 +167,8 @@ int wsd_start_thread(const char *name, void (*body)(void *), void *argument) {
     pthread_setname_np(thread, name);
     pthread_detach(thread);
     return 0;
+}
+
+void wsd_return_memory(size_t kept) {
+    if (mallinfo2().fordblks > kept) malloc_trim(0);
 }

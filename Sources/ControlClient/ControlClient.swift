@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Model
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -125,6 +126,7 @@ extension ControlClient {
                 switch error.errnoCode {
                 case ENOENT, ENOTDIR: attempts.append(SocketAttempt(path: path, outcome: .absent))
                 case ECONNREFUSED: attempts.append(SocketAttempt(path: path, outcome: .stale))
+                case EAGAIN: throw ControlClientError.noAnswer(path: path, seconds: limits.fullBacklogSeconds)
                 case EACCES, EPERM:
                     attempts.append(SocketAttempt(path: path, outcome: .forbidden(SocketOwner.of(path: path))))
                 default:
@@ -133,7 +135,8 @@ extension ControlClient {
                 }
             } catch is SocketAddressError {
                 throw ControlClientError.system(
-                    "\(path) is too long for a socket's path: the system takes at most 107 bytes (unix(7)).")
+                    "\(path) is too long for a socket's path: wsd takes at most \(RuntimePaths.maxControlSocketBytes) bytes."
+                )
             }
         }
         for attempt in attempts {
@@ -143,7 +146,19 @@ extension ControlClient {
         throw ControlClientError.notRunning(attempts)
     }
 
+    /// Waits a little where the service has not yet taken the connections before this one (connect(2): EAGAIN).
     private func connect(to path: String) async throws -> Connection {
+        for _ in 0..<limits.fullBacklogSeconds * 10 {
+            do {
+                return try await connectOnce(to: path)
+            } catch let error as IOError where error.errnoCode == EAGAIN {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        return try await connectOnce(to: path)
+    }
+
+    private func connectOnce(to path: String) async throws -> Connection {
         try await ClientBootstrap(group: Self.group).connect(unixDomainSocketPath: path) { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHTTPClientHandlers()

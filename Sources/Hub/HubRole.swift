@@ -25,7 +25,7 @@ final class HubRole {
         let configuration = process.configuration.configuration
         server = HubServer(
             loop: process.eventLoop, logger: logger, boot: process.boot, configuration: configuration,
-            expectedLinks: configuration.workers.count ?? System.coreCount)
+            expectedLinks: process.configuration.livingWorkers)
     }
 
     /// Binds the socket, then says READY.
@@ -59,8 +59,9 @@ final class HubRole {
                     self.listener = channel
                     self.process.ready()
                 case .failure(let error):
+                    let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
                     self.process.fail(
-                        "The hub cannot listen on \(path): \(error). Check the directory's owner and permissions.",
+                        "The hub cannot listen on \(path): \(reason). Check the directory's owner and permissions.",
                         exitCode: ExitCode.osError)
                 }
             }
@@ -72,7 +73,7 @@ final class HubRole {
         process.eventLoop.assumeIsolated().scheduleTask(in: limit) { self.process.finish() }
         guard !isLeaving else { return }
         isLeaving = true
-        logger.info("hub leaves once its workers are gone")
+        logger.info("The hub leaves once its workers are gone")
         server.whenEmpty = { self.process.finish() }
     }
 

@@ -8,7 +8,7 @@ extension HubServer {
     /// A worker has connected; `nil`: too many have.
     func connected(_ channel: any Channel) -> HubLink? {
         guard connected.count < Self.maxLinks else {
-            logger.error("too many links, one refused")
+            logger.error("Too many links, one refused")
             channel.close(promise: nil)
             return nil
         }
@@ -34,7 +34,7 @@ extension HubServer {
     private func process(_ link: HubLink) {
         do {
             while link.phase != .closed {
-                if let index = link.index, machine.isRegistered(index), !link.hasWelcome, !admit(link) { return }
+                if let index = link.index, machine.isRegistered(index), !link.hasWelcome, !admit(link, index) { return }
                 guard let frame = try link.decoder.nextWorkerFrame() else { return }
                 guard take(frame, link) else {
                     refuse(link, "worker sent a frame out of order")
@@ -65,7 +65,7 @@ extension HubServer {
 
     private func greet(_ link: HubLink, boot: BootID, slot: Int) {
         if let old = machine.link(of: boot), let former = links[old] {
-            logger.warning("worker connected again, its former link is closed", metadata: ["worker.slot": "\(slot)"])
+            logger.warning("Worker connected again, its former link is closed", metadata: ["worker.slot": "\(slot)"])
             close(former)
         }
         let index = machine.linkOpened(boot: boot, slot: slot)
@@ -76,7 +76,7 @@ extension HubServer {
     }
 
     /// Says welcome to a registered worker once operations are taken; until then it is not read. `false`: not yet.
-    private func admit(_ link: HubLink) -> Bool {
+    private func admit(_ link: HubLink, _ index: Int) -> Bool {
         guard machine.isServing(now: now) else {
             if waitingForServing.isEmpty { scheduleGatherCheck() }
             if !waitingForServing.contains(where: { $0 === link }) { waitingForServing.append(link) }
@@ -84,16 +84,16 @@ extension HubServer {
             return false
         }
         link.hasWelcome = true
-        link.output.append { HubLinkEncoder.welcome(boot: boot, into: &$0) }
+        link.output.append { HubLinkEncoder.welcome(boot: boot, isLate: machine.isLate(index), into: &$0) }
         link.owesAck = true
         mark(link)
-        logger.info("worker registered", metadata: ["worker.slot": "\(link.name)"])
+        logger.debug("Worker registered", metadata: ["link.name": "\(link.name)"])
         if !waitingForServing.isEmpty { beginServing() }
         return true
     }
 
     private func scheduleGatherCheck() {
-        let delay = machine.nextGatherCheck(now: now) - now
+        let delay = machine.gatherDeadline - now
         loop.assumeIsolated().scheduleTask(in: .nanoseconds(max(0, delay.nanoseconds))) { [weak self] in
             guard let self, !self.waitingForServing.isEmpty else { return }
             if self.machine.isServing(now: self.now) { self.beginServing() } else { self.scheduleGatherCheck() }
@@ -118,7 +118,7 @@ extension HubServer {
 
     private func refuse(_ link: HubLink, _ reason: String) {
         protocolErrors += 1
-        logger.error("link closed", metadata: ["link.name": "\(link.name)", "error.message": "\(reason)"])
+        logger.error("Link closed", metadata: ["link.name": "\(link.name)", "error.message": "\(reason)"])
         close(link)
     }
 
@@ -137,6 +137,6 @@ extension HubServer {
         machine.linkEnded(index) { queue($0, for: $1, payload: nil) }
         tracker.linkEnded(index)
         scheduleSettle()
-        logger.info("worker link ended", metadata: ["link.name": "\(link.name)"])
+        logger.debug("Worker link ended", metadata: ["link.name": "\(link.name)"])
     }
 }

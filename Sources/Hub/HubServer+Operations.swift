@@ -54,7 +54,7 @@ extension HubServer {
             if link.output.waiting == 0 { link.lastProgress = now }
             link.output.append { $0.writeImmutableBuffer(encoded) }
             deliveries += 1
-            if link.output.waiting > linkQueue { overfull.append(link) }
+            if link.output.waiting > linkQueue, overfull.last !== link { overfull.append(link) }
             mark(link)
         }
     }

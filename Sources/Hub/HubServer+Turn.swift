@@ -48,15 +48,19 @@ extension HubServer {
         }
     }
 
-    /// A link that took too little for too long costs memory; its worker connects anew.
+    /// A link that took too little for too long costs memory; its worker connects anew. One that still moves has a
+    /// burst before it (all members of a lost worker leaving, say) and gets more room.
     private func cutOverfull() {
         guard !overfull.isEmpty else { return }
         let links = overfull
         overfull = []
         for link in links where link.phase != .closed {
+            guard backpressure.isGivenUp(queued: link.output.waiting, lastProgress: link.lastProgress, now: now) else {
+                continue
+            }
             linksCut += 1
             logger.warning(
-                "link cut: its worker does not read",
+                "Link cut: its worker does not read",
                 metadata: ["link.name": "\(link.name)", "queue.bytes": "\(link.output.waiting)"])
             close(link)
         }

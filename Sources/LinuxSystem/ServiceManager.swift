@@ -1,4 +1,3 @@
-import CSystemd
 package import Model
 
 /// What this process tells systemd (sd_notify(3)). Without systemd every call does nothing.
@@ -6,22 +5,32 @@ package enum ServiceManager {
     /// Whether somebody listens to notifications. Fixed at the first look: the variable is removed for children only.
     package static let isPresent = Environment.current["NOTIFY_SOCKET"].map { !$0.isEmpty } ?? false
 
+    /// Loaded for those who are watched or listened to, and for nobody else.
+    private static let library: Result<SystemdLibrary, SystemdLibraryError>? =
+        isPresent || Environment.current["WATCHDOG_USEC"] != nil ? SystemdLibrary.load() : nil
+
+    /// Why a service manager that listens will hear nothing; `nil`: it will, or there is none.
+    package static var obstacle: String? {
+        guard case .failure(let error) = library else { return nil }
+        return error.reason
+    }
+
     /// How often systemd expects `WATCHDOG=1` (to be sent twice as often); `nil`: never.
     package static let watchdogInterval: Duration? = {
         var microseconds: UInt64 = 0
-        guard sd_watchdog_enabled(0, &microseconds) > 0 else { return nil }
+        guard case .success(let systemd) = library, systemd.watchdogEnabled(0, &microseconds) > 0 else { return nil }
         return .microseconds(Int64(clamping: microseconds))
     }()
 
-    /// Sends assignments (`READY=1`, `STATUS=…`) as one message.
+    /// Sends assignments (`READY=1`, `STATUS=…`) as one message. Blocks while the manager's queue is full.
     ///
     /// - Returns: whether it was sent. There is nothing to be done where it was not.
     @discardableResult
     package static func notify(_ assignments: [String]) -> Bool {
-        guard isPresent else { return false }
+        guard isPresent, case .success(let systemd) = library else { return false }
         // One assignment a line; a line break within a status text would begin another.
         let message = assignments.map { $0.replacing("\n", with: " ") }.joined(separator: "\n")
-        return sd_notify(0, message) > 0
+        return systemd.notify(0, message) > 0
     }
 
     /// The assignment that must go with `RELOADING=1`.

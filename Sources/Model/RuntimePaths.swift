@@ -60,6 +60,10 @@ package struct RuntimePaths: Hashable, Sendable {
 
     package var hubSocket: String { privateDirectory + "/hub" }
 
+    /// Longest path of a control socket, bytes: a Unix socket's path takes 103 bytes on every system that NIO knows, and the
+    /// hub's is 6 longer than this one.
+    package static let maxControlSocketBytes = 97
+
     /// Where a client looks for a service: the own one first, then the system's.
     package static func candidates(explicit: String?, environment: [String: String], uid: UInt32) -> [String] {
         let own = RuntimePaths(explicit: explicit, environment: environment, uid: uid)

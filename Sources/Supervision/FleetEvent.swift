@@ -7,7 +7,7 @@ package struct FleetEvent: Codable, Sendable, Equatable {
     package var message: String
     /// `nil`: of the service as a whole.
     package var slot: SlotID?
-    /// Declared dotted keys (`worker.slot`, `process.pid`, `exit.reason`, …).
+    /// Declared dotted keys (`process.name`, `process.pid`, `exit.reason`, …).
     package var fields: [String: String]
 
     init(_ severity: LogLevel, _ message: String, slot: SlotID? = nil, fields: [String: String] = [:]) {
@@ -15,9 +15,6 @@ package struct FleetEvent: Codable, Sendable, Equatable {
         self.message = message
         self.slot = slot
         self.fields = fields
-        switch slot?.role {
-        case .worker: self.fields["worker.slot"] = slot.map { String($0.number) }
-        case .hub, nil: break
-        }
+        self.fields["process.name"] = slot?.description
     }
 }

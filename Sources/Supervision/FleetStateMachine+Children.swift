@@ -81,12 +81,17 @@ extension FleetStateMachine {
     ) -> [FleetAction] {
         guard let id = places[instance] else { return [] }
         var actions = noteTime(now)
+        let before = departing.first { $0.process.instance == instance }?.remaining
         updateDeparting(instance) { $0.remaining = remaining }
-        let isAwaited = operation?.leaving.contains(instance) ?? false
-        if let operation, isAwaited {
-            actions.append(progress(operation, "\(id): \(remaining) clients still to be closed"))
+        // It reports once a second, changed or not; one that never had a client is not worth a word.
+        guard remaining != before ?? 0 else { return actions }
+        let text =
+            remaining == 0
+            ? "\(id): all clients closed"
+            : "\(id): \(remaining) \(remaining == 1 ? "client" : "clients") still to be closed"
+        if let operation, operation.leaving.contains(instance) {
+            actions.append(progress(operation, text))
         } else if case .stopping(let shutdown) = phase {
-            let text = "\(id): \(remaining) clients still to be closed"
             actions.append(.operationProgress(shutdown.id, .stop, text))
         }
         return actions
@@ -99,7 +104,8 @@ extension FleetStateMachine {
         var actions = noteTime(now)
         if let index = departing.firstIndex(where: { $0.process.instance == instance }) {
             let leaving = departing.remove(at: index)
-            actions.append(.event(.left(leaving, reason: leaving.process.reason(for: exit))))
+            let reason = leaving.process.reason(for: exit)
+            actions.append(.event(.left(leaving, reason: reason, isClean: exit == .exited(ExitCode.success))))
         } else {
             let outcomes = withSlot(id) { slot, rules, random in
                 slot.exited(instance, exit, now: now, rules: rules, random: &random)

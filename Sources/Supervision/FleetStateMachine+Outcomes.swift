@@ -20,9 +20,10 @@ extension FleetStateMachine {
                 actions.append(.event(.attemptFailed(slot, process, reason: reason)))
                 attemptFailed(slot, reason: reason)
             case .ended(let process, let reason):
-                actions.append(.event(.ended(slot, process, reason: reason)))
-            case .backingOff(let delay, let reason):
-                actions.append(.event(.backingOff(slot, delay, reason: reason)))
+                let isAwaited = operation?.waiting.contains(slot) ?? false
+                actions.append(.event(.ended(slot, process, reason: reason, isAwaited: isAwaited)))
+            case .backingOff(let delay, _):
+                actions.append(.event(.backingOff(slot, delay)))
             case .gaveUp(let why, let reason):
                 actions.append(.event(.gaveUp(slot, why, reason: reason)))
             }

@@ -11,7 +11,7 @@ extension FleetStateMachine {
 
     func rollingResult(_ running: RunningOperation) -> OperationResult {
         let draining = departing.count { $0.isDraining }
-        let rest = draining == 0 ? "" : " Old processes that still close their clients: \(draining)."
+        let rest = draining == 0 ? "" : " Old processes still draining: \(draining)."
         return .succeeded("Restarted: \(running.done.isEmpty ? "nothing" : list(running.done)).\(rest)")
     }
 

@@ -9,8 +9,8 @@ extension FleetStateMachine {
         guard hub.isServing, workers.allSatisfy({ $0.isServing || $0.hasFailed }) else { return [] }
         guard workers.isEmpty || workers.contains(where: \.isServing) else { return [] }
         hasBeenReady = true
-        let isWhole = workers.allSatisfy(\.isServing)
-        return [.notify(.ready), .event(isWhole ? .serviceReady : .serviceReadyWithFailures)]
+        let failed = workers.filter(\.hasFailed).map(\.id)
+        return [.notify(.ready)] + (failed.isEmpty ? [] : [.event(.readyWithout(list(failed)))])
     }
 
     mutating func stopIfAllFailed(now: MonotonicTime) -> [FleetAction] {

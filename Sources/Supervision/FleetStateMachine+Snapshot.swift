@@ -54,12 +54,29 @@ extension FleetStateMachine {
         case .ending(let process, _):
             "\(slot.id) is ending\(pid(process)) and will be started again."
         case .backoff(let until, let reason):
-            "\(slot.id) \(reason); it is started again in \(max(until - now, .zero).spoken)."
+            backoff(slot, in: max(until - now, .zero), reason: reason)
         case .failed(.misconfigured, let reason):
-            "\(slot.id) is given up: its configuration is wrong (\(reason)). Correct it and reload."
+            "\(slot.id) is given up: what it was configured with cannot work (\(reason)). "
+                + "Correct the configuration, then `wsctl reload`."
         case .failed(.tooManyUnstableEnds(let count), let reason):
-            "\(slot.id) is given up after \(count) unstable ends in a row; the last: \(reason). "
-                + "Restart it when the cause is gone."
+            "\(slot.id) is given up after \(count) unstable ends in a row; the last time it \(reason). "
+                + "See why with `wsctl logs --worker \(slot.id.number)`; when the cause is gone: "
+                + "`wsctl restart \(slot.id.number)`."
+        }
+    }
+
+    /// With the advice to look into it from the second unstable end on.
+    private func backoff(_ slot: SlotStateMachine, in delay: Duration, reason: String) -> String {
+        let next = "\(slot.id) \(reason); it is started again in \(delay.spoken)"
+        let repeated = slot.unstableEnds > 1
+        switch slot.id.role {
+        case .hub:
+            let logs = repeated ? " See why with `wsctl logs --source hub`." : ""
+            return "\(next), and until then nothing is delivered between workers.\(logs)"
+        case .worker:
+            guard repeated else { return "\(next)." }
+            return "\(next) (unstable end \(slot.unstableEnds) in a row; it is given up after "
+                + "\(policy.restart.maxUnstable)). See why with `wsctl logs --worker \(slot.id.number)`."
         }
     }
 

@@ -50,7 +50,8 @@ package struct SlotProcess: Codable, Sendable, Equatable {
     /// Why it ended: its own words before what the kernel says.
     func reason(for exit: ProcessExit) -> String {
         guard let complaint else { return exit.sentence }
-        return "\(complaint.reason) (\(exit.sentence))"
+        let words = complaint.reason.last == "." ? complaint.reason.dropLast() : complaint.reason[...]
+        return "\(exit.sentence): \(words)"
     }
 
     func isMisconfigured(_ exit: ProcessExit) -> Bool {

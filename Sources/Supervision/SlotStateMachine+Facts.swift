@@ -150,6 +150,7 @@ extension SlotStateMachine {
             }
             guard old.instance == instance else { return [] }
             state = .starting(successor)
+            restarts += 1
             lastExit = why.sentence
             return [.departs(old, .killed(why))]
         case .stopped, .ending, .backoff, .failed:
@@ -182,6 +183,7 @@ extension SlotStateMachine {
             }
             guard old.instance == instance else { return [] }
             lastExit = reason
+            restarts += 1
             state = .starting(successor)
             return [.ended(old, reason: reason)]
         case .ending(let process, let ending):

@@ -36,10 +36,9 @@ package struct SlotStateMachine: Codable, Sendable {
     /// What an automatic restart starts with: the last revision that became ready here, or the one first asked for.
     package internal(set) var revision: Int
     package internal(set) var unstableEnds = 0
-    /// Processes started after the first.
+    /// Processes started because another one had ended by itself, or had to be killed. What an operator orders does not count.
     package internal(set) var restarts = 0
     package internal(set) var lastExit: String?
-    var hasStarted = false
 
     package init(id: SlotID, revision: Int) {
         self.id = id
@@ -75,7 +74,10 @@ extension SlotStateMachine {
     /// Fills an empty slot. The caller spawns `instance`.
     package mutating func start(instance: InstanceID, revision: Int, now: MonotonicTime, rules: SlotRules) {
         switch state {
-        case .stopped, .backoff, .failed:
+        case .stopped, .failed:
+            state = .starting(newProcess(instance, revision, now, rules))
+        case .backoff:
+            restarts += 1
             state = .starting(newProcess(instance, revision, now, rules))
         case .starting, .ready, .replacing, .ending:
             preconditionFailure("\(id) is started although it has a process.")
@@ -159,11 +161,9 @@ extension SlotStateMachine {
         }
     }
 
-    private mutating func newProcess(
+    private func newProcess(
         _ instance: InstanceID, _ revision: Int, _ now: MonotonicTime, _ rules: SlotRules
     ) -> SlotProcess {
-        if hasStarted { restarts += 1 }
-        hasStarted = true
-        return SlotProcess(instance: instance, revision: revision, spawnedAt: now, deadline: now + rules.readyTimeout)
+        SlotProcess(instance: instance, revision: revision, spawnedAt: now, deadline: now + rules.readyTimeout)
     }
 }

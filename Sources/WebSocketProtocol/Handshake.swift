@@ -42,8 +42,14 @@ package enum Handshake {
         guard head.count("transfer-encoding") == 0, head.first("content-length") ?? "0" == "0" else {
             throw .malformed("A WebSocket handshake has no body.")
         }
+        let hasKey = head.count("sec-websocket-key") > 0
+        let hasVersion = head.count("sec-websocket-version") > 0
+        guard hasKey || hasVersion else {
+            throw .malformed("The fields Sec-WebSocket-Key and Sec-WebSocket-Version are missing.")
+        }
+        guard hasKey else { throw .malformed("The field Sec-WebSocket-Key is missing.") }
+        guard hasVersion else { throw .malformed("The field Sec-WebSocket-Version is missing.") }
         switch head.count("sec-websocket-version") {
-        case 0: throw .malformed("The field Sec-WebSocket-Version is missing.")
         case 1 where head.first("sec-websocket-version") == "13": break
         default:
             throw HTTPRefusal(
@@ -60,10 +66,8 @@ package enum Handshake {
     }
 
     private static func acceptKey(_ head: RequestHead) throws(HTTPRefusal) -> String {
-        switch head.count("sec-websocket-key") {
-        case 0: throw .malformed("The field Sec-WebSocket-Key is missing.")
-        case 1: break
-        default: throw .malformed("There is more than one field Sec-WebSocket-Key.")
+        guard head.count("sec-websocket-key") == 1 else {
+            throw .malformed("There is more than one field Sec-WebSocket-Key.")
         }
         let accepted = head.withFirst("sec-websocket-key") { key -> String? in
             guard Base64.encodesSixteenBytes(key) else { return nil }

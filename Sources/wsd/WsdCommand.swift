@@ -11,15 +11,16 @@ struct WsdCommand: ParsableCommand {
         usage: "wsd [OPTIONS]",
         discussion: """
             EXAMPLES
-              wsd                              on this machine, for development: http://localhost:8080
+              wsd                              for development: http://localhost:8080
               wsd --prod --port 80             for all addresses, with JSON logs
               wsd --config /etc/wsd/wsd.yaml   with a configuration file
               wsd --listen unix:/run/app.sock --listen 127.0.0.1:8080
               wsd --workers 4 --log-level debug
-              wsd --check-config               says what is wrong with the configuration, or that it is fine
+              wsd --check-config               says what is wrong, or that all is fine
 
-            Flags are stronger than the environment (WSD_HOST, WSD_PORT, PORT, …), that than wsd.yaml.
-            Look at the running service and change it with wsctl: wsctl status, wsctl logs -f, wsctl reload.
+            Flags are stronger than the environment (WSD_HOST, WSD_PORT, PORT, …), that is
+            stronger than wsd.yaml. Look at the running service and change it with wsctl:
+            wsctl status, wsctl logs -f, wsctl reload.
             """,
         version: WsdVersion.current)
 

@@ -188,6 +188,6 @@ import Wire
         let error = await #expect(throws: ControlClientError.self) {
             try await client.bytes(ControlRequest(.get, "/v1/status"))
         }
-        #expect(error?.description.hasSuffix("the system takes at most 107 bytes (unix(7)).") == true)
+        #expect(error?.description.hasSuffix("wsd takes at most 97 bytes.") == true)
     }
 }

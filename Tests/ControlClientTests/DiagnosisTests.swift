@@ -20,16 +20,16 @@ import Wire
         var status = Sample.status()
         status.health = .degraded
         status.problems = ["Worker 2 has failed.", "The log file cannot be written."]
-        status.processes[3] = Sample.gone(2, .failed, restarts: 17, lastExit: "killed by SIGSEGV")
+        status.processes[3] = Sample.gone(2, .failed, restarts: 17, lastExit: "was killed by SIGSEGV")
         status.processes[2] = Sample.gone(1, .backoff, restarts: 2, lastExit: "exited with 1", retryIn: 3.2)
         let checks = Diagnosis.service(status, lastWords: ["worker 2": ["ERROR out of memory"]])
         #expect(
             Array(checks.dropFirst()) == [
                 .problem(
-                    "worker 1 ended: exited with 1; it is started again in 3.2 s.",
+                    "worker 1 exited with 1; it is started again in 3.2 s.",
                     "See why with `wsctl logs --worker 1`."),
                 .problem(
-                    "worker 2 has been given up after too many unstable starts: killed by SIGSEGV.",
+                    "worker 2 has been given up after too many unstable starts; the last time it was killed by SIGSEGV.",
                     """
                     See why with `wsctl logs --worker 2`, put it right, and revive it with `wsctl restart 2`.
                     """, evidence: ["ERROR out of memory"]),
@@ -50,7 +50,7 @@ import Wire
         status.totals.slowClientsClosed = 1
         status.totals.logLinesDropped = 1000
         status.processes[3].restarts = 3
-        status.processes[3].lastExit = "killed by SIGKILL"
+        status.processes[3].lastExit = "was killed by SIGKILL"
         let checks = Diagnosis.service(status, lastWords: [:])
         #expect(
             Self.problems(checks) == [
@@ -59,7 +59,7 @@ import Wire
             ])
         #expect(
             checks.filter { $0.verdict == .note }.map(\.finding) == [
-                "worker 2 has been restarted 3 times (last: killed by SIGKILL).",
+                "worker 2 has been started anew 3 times; the last time unplanned, it was killed by SIGKILL.",
                 "1 client closed for reading too slowly.", "1,000 log lines dropped: more came than could be taken.",
             ])
     }

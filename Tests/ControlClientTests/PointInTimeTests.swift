@@ -44,5 +44,7 @@ import Testing
         #expect(WallClock.text(1_795_240_851.1239) == "2026-11-21 06:00:51.123")
         #expect(WallClock.text(.nan) == "1970-01-01 00:00:00.000")
         #expect(WallClock.text(1e300).hasPrefix("9999-12-31"))
+        #expect(WallClock.textBriefly(1_795_240_851.1239, now: 1_795_240_900) == "06:00:51.123")
+        #expect(WallClock.textBriefly(1_795_240_851.1239, now: 1_795_340_900) == "2026-11-21 06:00:51.123")
     }
 }

@@ -14,7 +14,7 @@ import Wire
         #expect(
             screen.lines(.plain) == [
                 #"CLIENT          WORKER ADDRESS     USER         SINCE   IN  OUT QUEUE ROOMS"#,
-                #"3f0q7w1m2k9d-1c      1 203.0.113.7 -            1h01m 3.4K 446K    0B chat:7 lo…"#,
+                #"3f0q7w1m2k9d-1c      1 203.0.113.7 -            1h01m 3.4K 446K    0B chat:7, l…"#,
                 #"3f0q7w1m2k9d-2       1 203.0.113.7 ma\u202ery\n    0s 3.4K 446K    0B -"#,
             ])
     }

@@ -42,7 +42,7 @@ import Wire
         let (status, text) = try await Self.output(server) { try await $0.operate(ControlRequest(.post, "/v1/stop")) }
         #expect(status == .success)
         #expect(text.hasPrefix("  12 clients to close\nstop done in "))
-        #expect(text.hasSuffix(" s: all ended\n"))
+        #expect(text.hasSuffix(": all ended\n"))
         #expect(server.request.hasPrefix("POST /v1/stop HTTP/1.1\r\n"))
         #expect(server.request.contains("Content-Length: 0\r\n"))
     }

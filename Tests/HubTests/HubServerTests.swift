@@ -36,7 +36,9 @@ struct HubServerTests {
         let server = server(links: 2)
         let sender = try worker(1, server, members: [1]), other = try worker(2, server, members: [7, 8])
         serve()
-        #expect(try sender.frames().contains(.welcome(version: UInt16(WsdVersion.link), boot: BootID(rawValue: 999))))
+        let version = UInt16(WsdVersion.link)
+        #expect(
+            try sender.frames().contains(.welcome(version: version, boot: BootID(rawValue: 999), isLate: false)))
         _ = try other.frames()
         try sender.publish(sequence: 1, client: 1, "{\"a\":\n1}")
         loop.run()

@@ -24,14 +24,13 @@ def test_starts_and_says_where(wsd):
     status = wsd.status()
     assert status["health"] == "ok", status
     assert [p["state"] for p in wsd.processes()] == ["ready", "ready"]
-    last_line = [line for line in wsd.output().splitlines() if line.strip()][-1]
-    assert f"http://127.0.0.1:{wsd.port}" in wsd.output(), last_line
+    # The banner's last line is the address to open; the log goes on after it.
+    banner = wait_until(lambda: "is ready" in wsd.output() and wsd.output(), "the banner")
+    assert re.search(rf"^ *http://127\.0\.0\.1:{wsd.port}/$", banner, re.MULTILINE), banner
 
 
 def test_needs_no_library_that_a_plain_machine_lacks():
-    allowed = {"libc", "libm", "libgcc_s", "libstdc++", "libz", "libsqlite3", "libsystemd", "ld-linux-x86-64", "linux-vdso",
-               # what libsystemd itself needs on Debian 12
-               "libcap", "libgcrypt", "liblzma", "libzstd", "liblz4", "libgpg-error"}
+    allowed = {"libc", "libm", "libgcc_s", "libstdc++", "ld-linux-x86-64", "ld-linux-aarch64", "linux-vdso"}
     for program in ("wsd", "wsctl"):
         listing = subprocess.run(["readelf", "-d", str(BIN / program)], capture_output=True, text=True, check=True).stdout
         needed = re.findall(r"NEEDED.*\[([^\].]+)\.so", listing)

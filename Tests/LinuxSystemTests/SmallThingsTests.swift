@@ -68,6 +68,21 @@ struct SmallThingsTests {
         #expect(ServiceManager.extendTimeout(by: .seconds(-1)) == "EXTEND_TIMEOUT_USEC=0")
     }
 
+    @Test func aMissingLibraryIsNamed() {
+        guard case .failure(let error) = SystemdLibrary.load("libno-such-thing.so.0") else {
+            Issue.record("it was loaded")
+            return
+        }
+        #expect(error.reason.contains("libno-such-thing.so.0"))
+    }
+
+    /// Debian has it wherever systemd or apt is.
+    @Test func theLibraryHasTheCalls() throws {
+        let systemd = try SystemdLibrary.load().get()
+        var microseconds: UInt64 = 0
+        #expect(systemd.watchdogEnabled(0, &microseconds) <= 0, "no watchdog is asked for here")
+    }
+
     @Test func errorsAreSentences() {
         #expect(SystemError(call: "epoll_ctl", code: ENOMEM).description == "epoll_ctl failed: Cannot allocate memory")
         let denied = ListenError.failed(.tcp(host: nil, port: 80), SystemError(call: "bind", code: EACCES))

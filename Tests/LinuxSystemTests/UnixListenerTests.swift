@@ -32,6 +32,40 @@ struct UnixListenerTests {
         listener.close()
     }
 
+    @Test(arguments: [false, true])
+    func aRemovedSocketIsRestored(withItsLock: Bool) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("control.sock")
+        let first = try UnixListener.bind(path: path, mode: 0o660)
+        #expect(try first.restored()?.path == nil)
+        unlink(path)
+        if withItsLock { unlink(path + ".lock") }
+        let restored = try #require(try first.restored())
+        defer { restored.close() }
+        Descriptors.close(first.descriptor)
+        #expect(TemporaryDirectory.mode(of: path) == 0o660)
+        let client = wsd_connect_unix(path)
+        #expect(client >= 0)
+        Descriptors.close(client)
+        #expect(try restored.restored()?.path == nil)
+        #expect(throws: UnixListenerError.inUse(path: path, holder: .of(pid: getpid()))) {
+            try UnixListener.bind(path: path, mode: 0o660)
+        }
+    }
+
+    @Test func aRemovedSocketThatAnotherHasTakenIsLeftToIt() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("control.sock")
+        let first = try UnixListener.bind(path: path, mode: 0o660)
+        unlink(path)
+        unlink(path + ".lock")
+        let second = try UnixListener.bind(path: path, mode: 0o660)
+        #expect(throws: UnixListenerError.self) { try first.restored() }
+        #expect(try second.restored()?.path == nil)
+        first.close()
+        second.close()
+    }
+
     @Test func aLiveSocketWithoutALockIsRefused() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("control.sock")

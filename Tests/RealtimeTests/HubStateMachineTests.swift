@@ -163,15 +163,21 @@ struct HubStateMachineTests {
             return machine
         }
         var full = machine(registered: 2), partial = machine(registered: 1)
-        #expect(full.isServing(now: .zero + .milliseconds(199)) == false)
-        #expect(full.nextGatherCheck(now: .zero) == MonotonicTime.zero + HubLinkTiming.gatherMinimum)
-        #expect(full.isServing(now: .zero + .milliseconds(200)) == true)
-        #expect(partial.isServing(now: .zero + .milliseconds(999)) == false)
-        #expect(
-            partial.nextGatherCheck(now: .zero + .milliseconds(200)) == MonotonicTime.zero + HubLinkTiming.gatherMaximum
-        )
-        #expect(partial.isServing(now: .zero + .milliseconds(1000)) == true)
         #expect(full.isServing(now: .zero) == true)
+        #expect(partial.gatherDeadline == MonotonicTime.zero + HubLinkTiming.gatherMaximum)
+        #expect(partial.isServing(now: .zero + .milliseconds(999)) == false)
+        #expect(partial.isServing(now: .zero + .milliseconds(1000)) == true)
+        #expect(partial.isServing(now: .zero) == true)
+    }
+
+    @Test func aWorkerThatComesAfterTheBeginIsLate() {
+        var machine = HubStateMachine(boot: BootID(rawValue: 9), announceMax: 1, expectedLinks: 1, now: .zero)
+        for boot in 0..<2 {
+            let link = machine.linkOpened(boot: BootID(rawValue: UInt64(boot)), slot: boot)
+            _ = machine.registrationEnded(link, replayThrough: 0) { _, _ in }
+            #expect(machine.isServing(now: .zero) == true)
+            #expect(machine.isLate(link) == (boot == 1))
+        }
     }
 
     @Test func emptyRoomsAreForgotten() {
@@ -209,5 +215,17 @@ struct LinkBackpressureTests {
         #expect(!holds(501, silent: .milliseconds(100)))
         #expect(holds(251, silent: .zero, waited: true))
         #expect(!holds(250, silent: .zero, waited: true))
+    }
+
+    @Test func aBurstAloneCutsNoLink() {
+        let policy = LinkBackpressure(linkQueue: 1000)
+        let now = MonotonicTime.zero + .seconds(10)
+        func isGivenUp(_ queued: Int, silent: Duration) -> Bool {
+            policy.isGivenUp(queued: queued, lastProgress: now - silent, now: now)
+        }
+        #expect(!isGivenUp(1000, silent: .seconds(1)))
+        #expect(isGivenUp(1001, silent: .milliseconds(100)))
+        #expect(!isGivenUp(4003, silent: .milliseconds(99)))
+        #expect(isGivenUp(4004, silent: .zero))
     }
 }

@@ -56,12 +56,15 @@ struct WorkerRealtimeTests {
         #expect(worker.hasUnsent)
         #expect(unsent(&worker) == [.join, .broadcast])
         #expect(!worker.isUp)
-        #expect(worker.welcomed(by: BootID(rawValue: 7)) == false)
+        #expect(worker.welcomed(isLate: true) == false)
         #expect(worker.isUp)
         worker.linkLost()
         #expect(worker.beginLink() == 2)
         #expect(unsent(&worker) == [.join, .broadcast])
-        #expect(worker.welcomed(by: BootID(rawValue: 7)) == true)
+        #expect(worker.welcomed(isLate: false) == false)
+        worker.linkLost()
+        _ = worker.beginLink()
+        #expect(worker.welcomed(isLate: true) == true)
     }
 
     @Test func answersComeWithTheAcknowledgement() {
@@ -82,7 +85,7 @@ struct WorkerRealtimeTests {
     @Test func repeatedJoinIsAnsweredOnlyOnceTheFirstIsInForce() {
         var worker = worker()
         _ = worker.beginLink()
-        _ = worker.welcomed(by: BootID(rawValue: 7))
+        _ = worker.welcomed(isLate: false)
         _ = execute(.join(RoomName("a")), on: &worker)
         #expect(execute(.join(RoomName("a")), on: &worker, request: "2") == .accepted)
         #expect(unsent(&worker) == [.join, .confirm])

@@ -50,7 +50,7 @@ final class SimulatedHub {
         guard let index = link.index, machine.isRegistered(index), !link.hasWelcome else { return false }
         guard machine.isServing(now: now) else { return true }
         link.hasWelcome = true
-        append(link) { HubLinkEncoder.welcome(boot: boot, into: &$0) }
+        append(link) { HubLinkEncoder.welcome(boot: boot, isLate: machine.isLate(index), into: &$0) }
         link.owesAck = true
         return false
     }

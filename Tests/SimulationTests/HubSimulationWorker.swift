@@ -119,8 +119,8 @@ final class SimulatedWorker {
 
     private func take(_ frame: HubFrame) {
         switch frame {
-        case .welcome(_, let hub):
-            guard realtime.welcomed(by: hub) else { return }
+        case .welcome(_, _, let isLate):
+            guard realtime.welcomed(isLate: isLate) else { return }
             // Deliveries are lost: members must not go on as if nothing had happened.
             for client in clients {
                 closing(client)

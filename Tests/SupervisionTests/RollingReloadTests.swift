@@ -29,7 +29,7 @@ import Testing
         fleet.exit(two)
         #expect(
             fleet.results
-                == [.succeeded("Restarted: worker 1, worker 2. Old processes that still close their clients: 1.")]
+                == [.succeeded("Restarted: worker 1, worker 2. Old processes still draining: 1.")]
         )
         #expect(fleet.notifications == [.reloading, .reloaded])
         #expect(fleet.actions.contains(.adoptConfiguration(revision: 2)))
@@ -115,7 +115,7 @@ import Testing
         let successor = try fleet.current(.worker(1))
         fleet.act { $0.childFailedToStart(successor, reason: "cannot read the static folder", exitCode: 78, now: $1) }
         fleet.exit(successor, .exited(78))
-        #expect(fleet.results.first?.message.contains("cannot read the static folder (exited with 78)") ?? false)
+        #expect(fleet.results.first?.message.contains("exited with 78: cannot read the static folder") ?? false)
         #expect(fleet.snapshot.processes.map(\.state) == [.ready, .ready])
     }
 

@@ -180,7 +180,7 @@ import Testing
         #expect(fleet.exitCode == nil)
         fleet.pass(.milliseconds(500))
         #expect(fleet.exitCode == ExitCode.failure)
-        #expect(fleet.eventMessages.contains("process outlives SIGKILL"))
+        #expect(fleet.eventMessages.contains("Process outlives SIGKILL"))
     }
 
     @Test func progressTellsHowManyAreLeft() throws {
@@ -194,6 +194,23 @@ import Testing
             return
         }
         #expect(text == "worker 1: 7 clients still to be closed")
+    }
+
+    @Test func progressIsToldOnceAndOnlyOfClients() throws {
+        var fleet = FleetHarness.running(workers: 2)
+        let (one, two) = (try fleet.current(.worker(1)), try fleet.current(.worker(2)))
+        fleet.stop()
+        fleet.forget()
+        for remaining in [0, 0] { fleet.act { $0.childReportedDraining(one, remaining: remaining, now: $1) } }
+        for remaining in [2, 2, 1, 0, 0] { fleet.act { $0.childReportedDraining(two, remaining: remaining, now: $1) } }
+        let told = fleet.actions.compactMap {
+            if case .operationProgress(_, .stop, let text) = $0 { text } else { nil }
+        }
+        #expect(
+            told == [
+                "worker 2: 2 clients still to be closed", "worker 2: 1 client still to be closed",
+                "worker 2: all clients closed",
+            ])
     }
 
     /// The state is handed over when the program is replaced in place: nothing may be lost on the way.

@@ -245,6 +245,6 @@ import Testing
         slot.complained(Self.id(1), reason: "the static folder is not readable", exitCode: 78)
         let outcomes = slot.exited(Self.id(1), .exited(1), now: Self.now, rules: Self.rules, random: &random)
         #expect(outcomes.map(Self.words) == ["attemptFailed#1", "gaveUp"])
-        #expect(slot.lastExit == "the static folder is not readable (exited with 1)")
+        #expect(slot.lastExit == "exited with 1: the static folder is not readable")
     }
 }

@@ -74,6 +74,21 @@ struct FleetDriverTests {
         try await service.close()
     }
 
+    @Test func aReloadWhoseFileIsGoneIsRefused() async throws {
+        let service = try await TestService(workers: 1, reloadFindsFile: false)
+        try await service.untilReady()
+        let refusal = try await service.parts.run { parts -> String? in
+            do throws(ControlFailure) {
+                _ = try parts.driver.begin(.reload)
+                return nil
+            } catch {
+                return error.error.message
+            }
+        }
+        #expect(refusal?.hasPrefix("/etc/wsd/wsd.yaml is gone") == true)
+        try await service.close()
+    }
+
     @Test func linesOfChildrenReachTheLog() async throws {
         let service = try await TestService(workers: 1)
         try await service.untilReady()

@@ -39,6 +39,17 @@ struct LogStoreTests {
         #expect(store.tail(LogFilter(grep: "10.0.0.9"), limit: 9).map(\.message) == ["Client refused"])
     }
 
+    @Test func aWorkersLinesAreItsOwnAndThoseAboutIt() {
+        var store = store()
+        add(&store, "Client refused")
+        add(&store, "Process ended", source: "supervisor")
+        store.append(
+            time: 100, source: "supervisor", worker: nil, pid: 7, level: .info, message: "Service ready", fields: [:])
+        store.append(time: 100, source: "worker 2", worker: 2, pid: 8, level: .info, message: "Other", fields: [:])
+        #expect(store.tail(LogFilter(worker: 1), limit: 9).map(\.message) == ["Client refused", "Process ended"])
+        #expect(store.tail(LogFilter(worker: 2), limit: 9).map(\.message) == ["Other"])
+    }
+
     @Test func aFloodOfOneSourceLeavesTheOthersAlone() {
         var store = store(perSource: 20_000, total: 30_000)
         add(&store, "quiet", source: "hub")

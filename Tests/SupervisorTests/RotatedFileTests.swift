@@ -1,5 +1,8 @@
 import FoundationEssentials
+import NIOCore
+import NIOPosix
 import Testing
+import Wire
 
 @testable import Model
 @testable import Supervisor
@@ -57,12 +60,34 @@ struct RotatedFileTests {
             let file = RotatedFile(path: path, maxSize: 100, keep: 1)
             file.write("lost\n")
             file.write("lost\n")
-            #expect(file.takeFailure()?.count == 2)
-            #expect(file.takeFailure()?.count == nil)
+            #expect(file.trouble == "No such file or directory")
+            #expect(file.takeFailures() == 2)
+            #expect(file.takeFailures() == 0)
             try FileManager.default.createDirectory(atPath: directory + "/missing", withIntermediateDirectories: true)
             file.write("kept\n")
             #expect(text(path) == "kept\n")
+            #expect(file.trouble == nil)
         }
+    }
+
+    @Test func aFullDiskIsToldOnceAMinuteAndInTheStatus() async throws {
+        var configuration = LogConfiguration()
+        configuration.file = "/dev/full"
+        let eventLoop = NIOSingletons.posixEventLoopGroup.next()
+        let lines = try await eventLoop.flatSubmit { [configuration] in
+            let log = LogCenter(eventLoop: eventLoop, configuration: configuration, format: .json, console: nil)
+            log.takeOwn(.info, "Lost", [:])
+            let bound = NIOLoopBound(log, eventLoop: eventLoop)
+            return log.flushed().map {
+                let log = bound.value
+                for _ in 0..<10 { log.reportTrouble() }
+                let told = log.store.tail(LogFilter(level: .error), limit: 9).map(\.message)
+                return told + [log.problem ?? "none"]
+            }
+        }.get()
+        #expect(lines.first == "The log file cannot be written")
+        #expect(lines.count == 2)
+        #expect(lines.last?.hasPrefix("The log file /dev/full cannot be written: No space left on device.") == true)
     }
 }
 

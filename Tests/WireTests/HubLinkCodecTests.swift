@@ -37,14 +37,14 @@ struct HubLinkCodecTests {
 
     private func hubStream() -> (ByteBuffer, [HubFrame]) {
         var buffer = ByteBuffer()
-        HubLinkEncoder.welcome(boot: BootID(rawValue: 8), into: &buffer)
+        HubLinkEncoder.welcome(boot: BootID(rawValue: 8), isLate: true, into: &buffer)
         HubLinkEncoder.ack(acknowledged: 10, settled: 9, into: &buffer)
         let data = ByteBuffer(string: "[]")
         HubLinkEncoder.delivery(Self.delivery, payload: data.readableBytesView, into: &buffer)
         return (
             buffer,
             [
-                .welcome(version: UInt16(WsdVersion.link), boot: BootID(rawValue: 8)),
+                .welcome(version: UInt16(WsdVersion.link), boot: BootID(rawValue: 8), isLate: true),
                 .ack(acknowledged: 10, settled: 9),
                 .delivery(HubDeliveryFrame(delivery: Self.delivery, payload: data)),
             ]

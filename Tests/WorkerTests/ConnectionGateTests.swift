@@ -94,14 +94,22 @@ import Wire
         #expect(try response(worker, slow).hasPrefix("HTTP/1.1 408 "))
     }
 
-    @Test func drainingWorkerSendsNewClientsElsewhere() throws {
+    @Test func whoWasAcceptedBeforeADrainIsServedAndThenClosedLikeTheOthers() throws {
         let worker = WorkerHarness()
-        let first = try worker.client()
-        let channel = try worker.accept()
-        worker.engine.beginDrain(code: .serviceRestart, spread: .seconds(5), deadline: .seconds(30))
+        var finished = 0
+        worker.engine.supervisor.finished = { finished += 1 }
+        let (channel, silent) = (try worker.accept(), try worker.accept())
+        worker.engine.beginDrain(code: .serviceRestart, spread: .zero, deadline: .seconds(30))
         try channel.writeInbound(worker.request())
-        #expect(try response(worker, channel).hasPrefix("HTTP/1.1 503 "))
-        #expect(first.isActive)
+        #expect(try response(worker, channel).hasPrefix("HTTP/1.1 101 "))
+        worker.loop.advanceTime(by: .milliseconds(40))
+        #expect(try channel.frames() == ["<close 1012 restart>"])
+        try channel.writeInbound(Frames.close(1012))
+        worker.loop.run()
+        #expect(!channel.isActive && silent.isActive && finished == 0)
+        worker.time.now += WorkerEngine.gateGrace
+        worker.loop.advanceTime(by: .milliseconds(40))
+        #expect(!silent.isActive && finished == 1)
     }
 
     @Test func believesATrustedProxyAlone() throws {

@@ -33,6 +33,29 @@ import Wire
         #expect(seen.count == 2 && seen[0] == #""all""# && seen[1].contains("Invalid message format"))
     }
 
+    @Test func everythingSentIsCounted() throws {
+        let worker = WorkerHarness()
+        let channel = try worker.client()
+        #expect(worker.engine.counters.messagesOut == 1)
+        try worker.send(#"{"type":"joinRoom","roomId":"r"}"#, to: channel)
+        worker.deliver("r", "1", sequence: 1)
+        #expect(worker.engine.counters.messagesOut == 2)
+        try worker.handler(channel).close(.goingAway, reason: "")
+        worker.deliver("r", "2", sequence: 2)
+        #expect(worker.engine.counters.messagesOut == 2)
+    }
+
+    @Test func whoMayHaveMissedSomethingIsClosed() throws {
+        let worker = WorkerHarness()
+        let (member, other) = (try worker.client(), try worker.client())
+        try worker.send(#"{"type":"joinRoom","roomId":"r"}"#, to: member)
+        worker.engine.closeMembers()
+        worker.loop.run()
+        #expect(try member.frames() == ["<close 1013 messages were lost>"])
+        #expect(try other.frames() == [])
+        #expect(worker.engine.counters.lossClosed == 1)
+    }
+
     @Test func deliveriesSkipTheSenderAndDoubles() throws {
         let worker = WorkerHarness()
         let (sender, other) = (try worker.client(), try worker.client())

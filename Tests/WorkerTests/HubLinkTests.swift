@@ -46,13 +46,13 @@ import Wire
         return Setup(path: path, loop: loop, frames: frames, server: server)
     }
 
-    func engine(_ path: String, _ loop: any EventLoop) -> WorkerEngine {
+    func engine(_ path: String, _ loop: any EventLoop, startTimeout: TimeAmount) -> WorkerEngine {
         let child = ChildConfiguration(
             slot: .worker(3), instance: InstanceID(rawValue: 1), configuration: WsdConfiguration(), hubSocket: path,
             listeners: [], serviceStartedAt: 0)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let engine = WorkerEngine(child: child, boot: BootID(rawValue: 7), eventLoop: loop, logger: logger) { .zero }
-        engine.hubLink = HubLinkClient(path: path, engine: engine)
+        engine.hubLink = HubLinkClient(path: path, engine: engine, startTimeout: startTimeout)
         return engine
     }
 
@@ -70,13 +70,14 @@ import Wire
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let path = "/tmp/wsd-test-\(UUID().uuidString.prefix(8)).sock"
         defer { unlink(path) }
-        let engine = engine(path, loop)
+        let engine = engine(path, loop, startTimeout: .minutes(1))
 
-        // No hub yet: the first attempt fails, operations are held.
-        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-            loop.execute { engine.hubLink?.start { done.resume() } }
-        }
-        try await loop.submit { publish(engine, "1") }.get()
+        // No hub yet: operations are held.
+        let (starts, started) = AsyncStream.makeStream(of: Bool.self)
+        try await loop.submit {
+            engine.hubLink?.start { started.yield(engine.realtime.isUp) }
+            publish(engine, "1")
+        }.get()
         let first = try await listen(on: path, loop: loop)
         var frames = first.frames.makeAsyncIterator()
         #expect(await frames.next()?.0 == .hello(version: UInt16(WsdVersion.link), boot: engine.boot, slot: 3))
@@ -91,9 +92,11 @@ import Wire
         // The hub settles the first and dies; its successor gets the second alone.
         let channel = try #require(last?.1)
         var ack = ByteBuffer()
-        HubLinkEncoder.welcome(boot: BootID(rawValue: 50), into: &ack)
+        HubLinkEncoder.welcome(boot: BootID(rawValue: 50), isLate: false, into: &ack)
         HubLinkEncoder.ack(acknowledged: 1, settled: 1, into: &ack)
         try await channel.writeAndFlush(ack).get()
+        // The start had waited for the link.
+        #expect(await starts.first { _ in true } == true)
         try await first.server.close().get()
         try await channel.close(mode: .output).get()
         let second = try await listen(on: path, loop: loop)
@@ -113,10 +116,20 @@ import Wire
         return String(buffer: operation.payload)
     }
 
+    @Test func startDoesNotWaitForAHubForEver() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let engine = engine("/nowhere/hub.sock", loop, startTimeout: .milliseconds(50))
+        let (starts, started) = AsyncStream.makeStream(of: Bool.self)
+        try await loop.submit { engine.hubLink?.start { started.yield(engine.realtime.isUp) } }.get()
+        #expect(await starts.first { _ in true } == false)
+        try await loop.submit { engine.hubLink?.close {} }.get()
+    }
+
     @Test func backoffGrowsAndStartsOver() {
         var generator = SystemRandomNumberGenerator()
         var backoff = ReconnectBackoff()
-        for step in [10, 20, 40, 80, 160, 320, 640, 1000, 1000] {
+        let quick = Array(repeating: 10, count: ReconnectBackoff.quickAttempts)
+        for step in quick + [20, 40, 80, 100, 100] {
             let delay = backoff.next(using: &generator)
             #expect(delay >= .milliseconds(step) / 2 && delay <= .milliseconds(step))
         }

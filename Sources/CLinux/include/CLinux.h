@@ -141,6 +141,9 @@ struct wsd_board_cell {
     uint8_t padding[40];
 };
 
+/// Gives memory that was freed back to the kernel where the allocator keeps more than `kept` bytes of it.
+void wsd_return_memory(size_t kept);
+
 /// Maps `size` bytes of a memory file; NULL and errno on failure.
 struct wsd_board_cell *wsd_board_map(int descriptor, size_t size);
 void wsd_board_unmap(struct wsd_board_cell *cells, size_t size);

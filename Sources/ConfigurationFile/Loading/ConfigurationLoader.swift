@@ -10,7 +10,7 @@ package struct ConfigurationLoader: Sendable {
     package var file: String?
     package var environment: [String: String]
     package var flags: ConfigurationFlags
-    /// Absolute; where relative paths start.
+    /// Absolute; where relative paths start. Empty: it has been removed, and relative paths are refused.
     package var workingFolder: String
 
     private let schema: ConfigurationSchema
@@ -111,7 +111,7 @@ package struct ConfigurationLoader: Sendable {
     }
 
     private static func currentFolder() -> String {
-        guard let path = getcwd(nil, 0) else { return "/" }
+        guard let path = getcwd(nil, 0) else { return "" }
         defer { free(path) }
         return String(cString: path)
     }

@@ -17,6 +17,9 @@ struct FileReader {
         explicit path: String?, candidates: [(path: String, name: String)], folder: String
     ) throws(ConfigurationProblem) -> Found? {
         if let path {
+            guard path.hasPrefix("/") || !folder.isEmpty else {
+                throw ConfigurationProblem(place: path, message: "the working folder is gone; name an absolute path")
+            }
             let absolute = path.hasPrefix("/") ? path : "\(base(folder))\(path)"
             guard let bytes = try read(absolute, name: path) else {
                 throw ConfigurationProblem(place: path, message: "there is no such file")
@@ -32,7 +35,8 @@ struct FileReader {
 
     /// The usual places, first one first.
     static func candidates(environment: [String: String], folder: String) -> [(path: String, name: String)] {
-        var places = [(path: "\(base(folder))wsd.yaml", name: "wsd.yaml")]
+        var places: [(path: String, name: String)] = []
+        if !folder.isEmpty { places.append((path: "\(base(folder))wsd.yaml", name: "wsd.yaml")) }
         // The XDG base directory specification ignores relative values.
         if let home = environment["XDG_CONFIG_HOME"], home.hasPrefix("/") {
             places.append((path: "\(home)/wsd/wsd.yaml", name: "\(home)/wsd/wsd.yaml"))

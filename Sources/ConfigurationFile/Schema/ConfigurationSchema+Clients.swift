@@ -15,7 +15,7 @@ extension ConfigurationSchema {
             "websocket.maxMessageSize", \.websocket.maxMessageSize, .size(125...64 * mebibyte),
             "Largest message from a client, all its fragments together; above it the client is closed (code 1009)."),
         SchemaKey(
-            "websocket.maxFragments", \.websocket.maxFragments, .integer(1...65_536),
+            "websocket.maxFragments", \.websocket.maxFragments, .integer(1...1_048_576),
             "Most fragments of one message; above it the client is closed (code 1008)."),
         SchemaKey(
             "websocket.handshakeTimeout", \.websocket.handshakeTimeout, .duration(.seconds(1) ... .seconds(600)),

@@ -92,7 +92,7 @@ extension ConfigurationSchema {
     static let control = [
         SchemaKey(
             "control.socket", \.control.socket,
-            ValueFormat.path(maxBytes: 107).orWord("auto", meaning: "the usual place"),
+            ValueFormat.path(maxBytes: RuntimePaths.maxControlSocketBytes).orWord("auto", meaning: "the usual place"),
             reload: false, flags: ["--socket"], variable: "WSD_SOCKET",
             "Path of the control socket. The usual place is /run/wsd/control.sock for a system service, "
                 + "$XDG_RUNTIME_DIR/wsd/control.sock for a user."),

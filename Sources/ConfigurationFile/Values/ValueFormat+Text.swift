@@ -12,6 +12,9 @@ extension ValueFormat<String> {
                 guard !text.isEmpty, !text.utf8.contains(0) else { throw InvalidValue() }
                 var text = text
                 while text.hasPrefix("./") { text.removeFirst(2) }
+                guard text.hasPrefix("/") || !context.folder.isEmpty else {
+                    throw InvalidValue(hint: "the working folder is gone; name an absolute path")
+                }
                 let absolute =
                     text.hasPrefix("/") ? text : context.folder + (context.folder.hasSuffix("/") ? "" : "/") + text
                 guard absolute.utf8.count <= maxBytes else {

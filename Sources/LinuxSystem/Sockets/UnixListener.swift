@@ -10,6 +10,10 @@ package struct UnixListener: Sendable {
     package let descriptor: Int32
     package let path: String
     private let lock: Int32
+    private let mode: UInt32
+    private let group: UInt32?
+    /// The socket's file as it was bound.
+    private let file: FileIdentity?
 
     /// Connections that wait for `accept`.
     package static let defaultBacklog: Int32 = 128
@@ -25,9 +29,35 @@ package struct UnixListener: Sendable {
         let lock = try takeLock(path + ".lock", of: path)
         do throws(UnixListenerError) {
             let descriptor = try listen(path: path, mode: mode, group: group, backlog: backlog)
-            return UnixListener(descriptor: descriptor, path: path, lock: lock)
+            return UnixListener(descriptor: descriptor, lock: lock, path: path, mode: mode, group: group)
         } catch {
             Glibc.close(lock)
+            throw error
+        }
+    }
+
+    private init(descriptor: Int32, lock: Int32, path: String, mode: UInt32, group: UInt32?) {
+        self.descriptor = descriptor
+        self.lock = lock
+        self.path = path
+        self.mode = mode
+        self.group = group
+        file = FileIdentity(path: path)
+    }
+
+    /// Binds the path anew when somebody removed the socket's file, and takes the lock anew when that one is gone, too.
+    ///
+    /// - Returns: what stands for this listener from now on (its descriptor is still to be closed); `nil`: all is in place.
+    package func restored() throws(UnixListenerError) -> UnixListener? {
+        guard file == nil || FileIdentity(path: path) != file else { return nil }
+        let isLocked = FileIdentity(path: path + ".lock") == FileIdentity(descriptor: lock)
+        let lock = isLocked ? lock : try Self.takeLock(path + ".lock", of: path)
+        do throws(UnixListenerError) {
+            let descriptor = try Self.listen(path: path, mode: mode, group: group, backlog: Self.defaultBacklog)
+            if !isLocked { Glibc.close(self.lock) }
+            return UnixListener(descriptor: descriptor, lock: lock, path: path, mode: mode, group: group)
+        } catch {
+            if !isLocked { Glibc.close(lock) }
             throw error
         }
     }
@@ -89,6 +119,24 @@ package struct UnixListener: Sendable {
             throw .failed(SystemError(call: failed, code: code, subject: path))
         }
         return descriptor
+    }
+}
+
+/// One file, whatever it is called. `nil`: there is none, or it cannot be seen.
+private struct FileIdentity: Hashable, Sendable {
+    let device: UInt64
+    let inode: UInt64
+
+    init?(path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+
+    init?(descriptor: Int32) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
     }
 }
 

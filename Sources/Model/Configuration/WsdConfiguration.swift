@@ -82,7 +82,7 @@ package struct WebSocketConfiguration: Equatable, Sendable, Codable {
     package var paths = ["/", "/ws", "/ws/connection", "/connection/websocket"]
     /// Largest message from a client, over all its fragments; 125…64 MiB. Above: close 1009.
     package var maxMessageSize = 64 * 1024
-    /// Most fragments in one message; 1…65,536. Above: close 1008.
+    /// Most fragments in one message; 1…1,048,576. Above: close 1008.
     package var maxFragments = 1024
     /// Time for a complete request head; 1 s…10 min.
     package var handshakeTimeout = Duration.seconds(10)

@@ -8,7 +8,7 @@ package import Model
 ///
 /// A new hub first *gathers*: it takes registrations, but no operation, until the workers are there
 /// (``isServing(now:)``), because what one worker replays must find the members of all others. The driver stops
-/// reading a link at its first operation meanwhile.
+/// reading a link at its first operation meanwhile. A worker that comes later is told that it is late.
 package struct HubStateMachine {
     /// A small number for a link while it lasts; used again afterwards.
     package typealias LinkIndex = Int
@@ -21,6 +21,8 @@ package struct HubStateMachine {
         var boot: BootID
         var slot: Int
         var isRegistered = false
+        /// Its snapshot became whole after operations had been taken.
+        var isLate = false
         /// This hub has already told the others that the clients of this boot left.
         var isReturning: Bool
         var replayThrough: UInt64 = 0
@@ -39,9 +41,10 @@ package struct HubStateMachine {
     package let boot: BootID
     /// `rooms.announceMax`.
     package var announceMax: Int
-    /// Workers that are to register before a new hub begins to serve.
-    package var expectedLinks: Int
-    private let startedAt: MonotonicTime
+    /// Workers that are to register before a new hub begins to serve; those that lived when it was started.
+    private let expectedLinks: Int
+    /// Until when a new hub waits for them.
+    package let gatherDeadline: MonotonicTime
     private var isGathering = true
     private var links: [Link?] = []
     private var linkOfBoot: [BootID: LinkIndex] = [:]
@@ -56,7 +59,7 @@ package struct HubStateMachine {
         self.boot = boot
         self.announceMax = announceMax
         self.expectedLinks = expectedLinks
-        startedAt = now
+        gatherDeadline = now + HubLinkTiming.gatherMaximum
     }
 
     /// Links that said hello.
@@ -67,24 +70,13 @@ package struct HubStateMachine {
     /// Memberships, over all rooms and links.
     package private(set) var membershipCount = 0
 
-    /// Whether operations are taken. Ask again when a link has registered and when ``nextGatherCheck(now:)`` is
-    /// reached; once it is true it stays so.
+    /// Whether operations are taken. Ask again when a link has registered and when ``gatherDeadline`` is reached;
+    /// once it is true it stays so.
     package mutating func isServing(now: MonotonicTime) -> Bool {
         guard isGathering else { return true }
         let registered = links.count { $0?.isRegistered == true }
-        let waited = now - startedAt
-        if waited >= HubLinkTiming.gatherMaximum
-            || (waited >= HubLinkTiming.gatherMinimum && registered >= expectedLinks)
-        {
-            isGathering = false
-        }
+        isGathering = registered < expectedLinks && now < gatherDeadline
         return !isGathering
-    }
-
-    /// When to ask ``isServing(now:)`` again at the latest.
-    package func nextGatherCheck(now: MonotonicTime) -> MonotonicTime {
-        let first = startedAt + HubLinkTiming.gatherMinimum
-        return now < first ? first : startedAt + HubLinkTiming.gatherMaximum
     }
 
     /// Each room with its number of members.
@@ -123,6 +115,7 @@ extension HubStateMachine {
     package mutating func registrationEnded(_ link: LinkIndex, replayThrough: UInt64, deliver: Deliver) -> Bool {
         guard let state = state(link), !state.isRegistered else { return false }
         links[link]?.isRegistered = true
+        links[link]?.isLate = !isGathering
         links[link]?.replayThrough = replayThrough
         guard state.isReturning else { return true }
         for (room, members) in rooms.memberships(of: link) {
@@ -136,6 +129,9 @@ extension HubStateMachine {
     }
 
     package func isRegistered(_ link: LinkIndex) -> Bool { state(link)?.isRegistered ?? false }
+
+    /// Whether operations were taken before this worker's members were known: what these should have got is lost.
+    package func isLate(_ link: LinkIndex) -> Bool { state(link)?.isLate ?? false }
 
     /// The highest sequence carried out for a link, to be acknowledged.
     package func acknowledged(_ link: LinkIndex) -> UInt64 { state(link)?.lastSequence ?? 0 }

@@ -38,8 +38,8 @@ package struct WorkerRealtime<Member, Frame> {
     private var held: HeldOperations<Frame, PendingRequest>
     private var filter = DeliveryFilter()
     private var link = Link.down
-    /// Boot of the hub that last said welcome.
-    private var lastHub: BootID?
+    /// A hub has said welcome at some time.
+    private var wasWelcome = false
 
     private enum Link {
         case down
@@ -209,12 +209,13 @@ extension WorkerRealtime {
         held.takeUnsent(body)
     }
 
-    /// The hub said welcome. `true`: it is the same hub as before, so only the link had broken, and deliveries that
-    /// were on their way then are lost for this worker's members.
-    package mutating func welcomed(by hub: BootID) -> Bool {
+    /// The hub said welcome. `isLate`: it took operations before it knew this worker's members, either because only
+    /// the link had broken or because this worker came long after the others. `true`: deliveries for the members may
+    /// be lost, so that these have to be closed.
+    package mutating func welcomed(isLate: Bool) -> Bool {
         link = .up
-        defer { lastHub = hub }
-        return lastHub == hub
+        defer { wasWelcome = true }
+        return wasWelcome && isLate
     }
 
     package mutating func linkLost() {

@@ -22,7 +22,7 @@ extension ControlRoutes {
             since: try query.time("since", now: Clocks.wallSeconds()), grep: query.text("grep"))
         if let worker = try query.integer("worker", in: 1...Int(UInt16.max)) {
             guard filter.source == nil else { throw ControlFailure.badRequest("Give either “worker” or “source”.") }
-            filter.source = SlotID.worker(worker).description
+            filter.worker = worker
         }
         let after = try query.integer("after", in: 0...Int.max)
         // With a time or a cursor all that is newer is meant, not the last hundred.

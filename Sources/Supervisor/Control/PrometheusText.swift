@@ -100,6 +100,9 @@ enum PrometheusText {
             name: "wsd_slow_clients_closed_total", kind: "counter",
             help: "Clients closed because they read too slowly.", value: \.slowClientsClosed),
         Family(
+            name: "wsd_loss_clients_closed_total", kind: "counter",
+            help: "Clients closed because deliveries for them were lost.", value: \.lossClosed),
+        Family(
             name: "wsd_heartbeat_timeouts_total", kind: "counter",
             help: "Clients closed because they did not answer a ping.", value: \.heartbeatTimeouts),
         Family(

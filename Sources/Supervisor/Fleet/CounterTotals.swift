@@ -12,6 +12,7 @@ extension ChildCounters {
         publications &+= other.publications
         deliveries &+= other.deliveries
         slowClientsClosed &+= other.slowClientsClosed
+        lossClosed &+= other.lossClosed
         heartbeatTimeouts &+= other.heartbeatTimeouts
         protocolErrors &+= other.protocolErrors
         acceptPauses &+= other.acceptPauses

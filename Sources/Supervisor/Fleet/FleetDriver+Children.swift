@@ -11,7 +11,8 @@ extension FleetDriver {
         let configuration = (configurations[revision] ?? configuration).configuration
         let launch = ChildConfiguration(
             slot: slot, instance: instance, configuration: configuration, hubSocket: setup.hubSocket,
-            listeners: slot.role == .worker ? setup.listeners : [], serviceStartedAt: setup.startedAtTime)
+            listeners: slot.role == .worker ? setup.listeners : [], serviceStartedAt: setup.startedAtTime,
+            livingWorkers: children.values.count { $0.slot.role == .worker && $0.exit == nil })
         let launched: LaunchedChild
         do {
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -96,7 +97,7 @@ extension FleetDriver {
             brokenLinks += 1
             log.takeOwn(
                 .error, "A child sent what is no message and is killed",
-                ["process": child.slot.description, "process.pid": String(child.pid), "error": reason])
+                ["process.name": child.slot.description, "process.pid": String(child.pid), "error": reason])
         }
         if child.exit == nil {
             // Alive without a link it could be neither watched nor told anything.

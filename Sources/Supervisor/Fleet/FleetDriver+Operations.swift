@@ -70,6 +70,18 @@ extension FleetDriver {
                     code: "configuration",
                     message: "The configuration has errors; the running one stays.\n\(errors.description)"))
         }
+        if let file = configuration.file, loaded.file == nil {
+            // Falling back to the defaults would be a surprise to whoever mistyped a name.
+            log.takeOwn(
+                .error, "The configuration was not reloaded: its file is gone; the running one stays",
+                ["configuration.file": file])
+            throw ControlFailure(
+                status: .unprocessableContent,
+                error: ControlError(
+                    code: "configuration",
+                    message: "\(file) is gone; the running configuration stays. "
+                        + "Put the file back, or restart wsd to run without it."))
+        }
         for warning in loaded.warnings { log.takeOwn(.warning, warning, [:]) }
         let old = configuration.configuration
         let fixed = ConfigurationLoader.differences(old, loaded.configuration).notReloadable
@@ -86,9 +98,12 @@ extension FleetDriver {
             policy: FleetPolicy(next.configuration, cores: setup.cores), revision: lastRevision,
             restartHub: old.hub != next.configuration.hub || old.rooms != next.configuration.rooms, now: now())
         if case .refused = response { configurations[lastRevision] = nil }
-        guard case .accepted(let id, let actions) = response, !fixed.isEmpty else { return response }
-        let sentence = "Not changed by a reload, only by a restart of wsd itself: \(fixed.joined(separator: ", "))"
-        return .accepted(id, [.operationProgress(id, .reload, sentence)] + actions)
+        guard case .accepted(let id, let actions) = response else { return response }
+        var remarks = loaded.warnings.map { "Warning: \($0)" }
+        if !fixed.isEmpty {
+            remarks.append("Not changed by a reload, only by a restart of wsd itself: \(fixed.joined(separator: ", "))")
+        }
+        return .accepted(id, remarks.map { .operationProgress(id, .reload, $0) } + actions)
     }
 
     /// The configuration of `revision` is the running one: what applies to living processes does so now.

@@ -7,7 +7,11 @@ import Wire
 extension FleetDriver {
     func status() -> ServiceStatus {
         let now = now()
-        let snapshot = machine.snapshot(now: now)
+        var snapshot = machine.snapshot(now: now)
+        if let problem = log.problem {
+            snapshot.problems.append(problem)
+            if snapshot.health == .ok { snapshot.health = .degraded }
+        }
         return ServiceStatus(
             version: WsdVersion.current, pid: pid, mode: configuration.configuration.mode,
             health: ServiceStatus.Health(snapshot.health), problems: snapshot.problems,

@@ -104,7 +104,7 @@ final class FleetDriver {
         case .operationProgress(let id, let operation, let message):
             progress(id, OperationProgress(operation: operation.description, message: message))
         case .operationFinished(let id, let operation, let result): finished(id, operation, result)
-        case .event(let event): log.takeOwn(event.severity, event.message, event.fields)
+        case .event(let event): log.takeOwn(event.severity, event.message, event.fields, about: event.slot)
         case .notify(let notification): notify(notification)
         case .exit(let code): end(code)
         }
@@ -161,6 +161,12 @@ final class FleetDriver {
         guard !isEnding else { return eventLoop.makeSucceededFuture(false) }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         return log.nextLine().map { !bound.value.isEnding }
+    }
+
+    /// Whether the hub is ready and nothing goes on that would restart it.
+    func hubServes() -> Bool {
+        let snapshot = machine.snapshot(now: now())
+        return snapshot.operation == nil && snapshot.processes.contains { $0.slot == .hub && $0.state == .ready }
     }
 
     // MARK: - The end

@@ -9,6 +9,7 @@ final class LinuxChildSystem: ChildSystem {
     private let eventLoop: any EventLoop
     private let board: FleetBoard
     private let environment: [String]
+    private let notifier = ServiceNotifier()
     private var listeners: [ListeningSocket]
     private var watcher: ProcessWatcher?
     private var pids: [InstanceID: Int32] = [:]
@@ -86,8 +87,12 @@ final class LinuxChildSystem: ChildSystem {
     }
 
     func notify(_ assignments: [String]) {
-        ServiceManager.notify(assignments)
+        guard ServiceManager.isPresent else { return }
+        notifier.notify(assignments)
     }
+
+    /// Whether the service manager has been told everything.
+    var hasNotified: Bool { notifier.isIdle }
 
     /// Ends the watching; nothing can be spawned any more.
     func stop() {

@@ -25,6 +25,9 @@ final class LogCenter {
     /// A time that a child claims is believed when it is no further than this from the supervisor's, seconds.
     static let believedSkew = 600.0
 
+    /// Seconds between two reports of a log file that cannot be written.
+    static let troubleInterval = 60
+
     let eventLoop: any EventLoop
     private(set) var store: LogStore
     private let format: Format
@@ -36,6 +39,7 @@ final class LogCenter {
     private var droppedBySource: [String: Int] = [:]
     private var wakeScheduled = false
     private var waiting: [EventLoopPromise<Void>] = []
+    private var secondsOfSilence = 0
     private let pid = getpid()
 
     /// - Parameter console: descriptor that lines are written to, as a rule 2; `nil`: none.
@@ -75,12 +79,14 @@ final class LogCenter {
     }
 
     /// A line of the supervisor itself; left out below the configured level.
-    func takeOwn(_ level: LogLevel, _ message: String, _ fields: [String: String]) {
+    ///
+    /// - Parameter slot: whom it is about: a reader of that worker's lines finds it among them.
+    func takeOwn(_ level: LogLevel, _ message: String, _ fields: [String: String], about slot: SlotID? = nil) {
         guard level >= settings.level else { return }
         append(
-            time: Clocks.wallSeconds(), source: LogSource.supervisorName, worker: nil, pid: pid, level: level,
-            message: message,
-            fields: fields)
+            time: Clocks.wallSeconds(), source: LogSource.supervisorName,
+            worker: slot?.role == .worker ? slot?.number : nil, pid: pid, level: level, message: message, fields: fields
+        )
     }
 
     /// Lines of a child that were read, but not kept.
@@ -113,11 +119,28 @@ final class LogCenter {
                 .warning, "Log lines were not written to the log file: the disk is too slow",
                 ["log.dropped": String(count)])
         }
-        if let failure = fileDestination?.takeFailure() {
-            takeOwn(
-                .error, "The log file cannot be written",
-                ["log.file": settings.file ?? "", "error": failure.reason, "log.failed": String(failure.count)])
-        }
+        reportFileTrouble()
+    }
+
+    /// At once, then once a minute: the line itself is one more that cannot be written.
+    private func reportFileTrouble() {
+        secondsOfSilence = max(0, secondsOfSilence - 1)
+        guard let trouble = fileDestination?.trouble else { return secondsOfSilence = 0 }
+        guard secondsOfSilence == 0 else { return }
+        secondsOfSilence = Self.troubleInterval
+        takeOwn(
+            .error, "The log file cannot be written",
+            [
+                "log.file": settings.file ?? "", "error": trouble,
+                "log.failed": String(fileDestination?.takeFailures() ?? 0),
+            ])
+    }
+
+    /// What an operator should know of the log itself; `nil`: all is well.
+    var problem: String? {
+        guard let file = settings.file, let trouble = fileDestination?.trouble else { return nil }
+        return "The log file \(file) cannot be written: \(trouble). Put that right, or change log.file and reload; "
+            + "until then lines are kept in memory only."
     }
 
     // MARK: - Followers

@@ -5,6 +5,8 @@ import Wire
 struct LogFilter: Sendable, Equatable {
     /// `supervisor`, `hub`, `worker 1`.
     var source: String?
+    /// Lines of this worker, and the supervisor's about it.
+    var worker: Int?
     /// Lines of this level or above.
     var level: LogLevel
     /// Seconds since 1970; older lines are left out.
@@ -15,20 +17,27 @@ struct LogFilter: Sendable, Equatable {
     }
     private var needle: [UInt8]?
 
-    init(source: String? = nil, level: LogLevel = .trace, since: Double? = nil, grep: String? = nil) {
+    init(
+        source: String? = nil, worker: Int? = nil, level: LogLevel = .trace, since: Double? = nil, grep: String? = nil
+    ) {
         self.source = source
+        self.worker = worker
         self.level = level
         self.since = since
         self.grep = grep
         needle = grep.map { Array($0.lowercased().utf8) }
     }
 
-    func wants(source: String) -> Bool { self.source == nil || self.source == source }
+    /// Whether a source can have lines that match.
+    func wants(source: String) -> Bool {
+        if let worker, source != LogSource.supervisorName { return source == SlotID.worker(worker).description }
+        return self.source == nil || self.source == source
+    }
 
     func matches(_ entry: LogEntry) -> Bool {
-        guard wants(source: entry.source), entry.level >= level, since.map({ entry.time >= $0 }) ?? true else {
-            return false
-        }
+        guard wants(source: entry.source), worker == nil || entry.worker == worker, entry.level >= level,
+            since.map({ entry.time >= $0 }) ?? true
+        else { return false }
         guard let needle else { return true }
         if Self.contains(needle, in: entry.message) { return true }
         return entry.fields.contains { Self.contains(needle, in: $0.key) || Self.contains(needle, in: $0.value) }

@@ -9,6 +9,10 @@ final class RotatedFile: LogDestination {
     private struct State {
         var descriptor: Int32 = -1
         var size = 0
+    }
+
+    /// Apart from the state, which is held while the disk is waited for.
+    private struct Report {
         var failures = 0
         var lastError: String?
     }
@@ -17,6 +21,7 @@ final class RotatedFile: LogDestination {
     private let maxSize: Int
     private let keep: Int
     private let state = Mutex(State())
+    private let report = Mutex(Report())
 
     /// - Parameters:
     ///   - maxSize: bytes; a file is rotated before the write that would exceed it.
@@ -31,14 +36,16 @@ final class RotatedFile: LogDestination {
         state.withLock { Self.close(&$0) }
     }
 
-    /// Writes that failed since this was last asked, and why; `nil`: none.
-    func takeFailure() -> (count: Int, reason: String)? {
-        state.withLock { state in
-            guard state.failures > 0 else { return nil }
-            defer { state.failures = 0 }
-            return (state.failures, state.lastError ?? "unknown error")
+    /// Writes that failed since this was last asked.
+    func takeFailures() -> Int {
+        report.withLock { report in
+            defer { report.failures = 0 }
+            return report.failures
         }
     }
+
+    /// Why the last write failed; `nil`: it did not.
+    var trouble: String? { report.withLock { $0.lastError } }
 
     func write(_ text: String) {
         var text = text
@@ -63,8 +70,9 @@ final class RotatedFile: LogDestination {
             if count > 0 {
                 state.size += count
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                if rest.isEmpty { report.withLock { $0.lastError = nil } }
             } else if count == 0 || errno != EINTR {
-                fail(&state)
+                fail()
                 return
             }
         }
@@ -73,7 +81,7 @@ final class RotatedFile: LogDestination {
     private func open(_ state: inout State) -> Bool {
         state.descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard state.descriptor >= 0 else {
-            fail(&state)
+            fail()
             return false
         }
         let end = lseek(state.descriptor, 0, SEEK_END)
@@ -93,9 +101,12 @@ final class RotatedFile: LogDestination {
         rename(path, "\(path).1")
     }
 
-    private func fail(_ state: inout State) {
-        state.failures += 1
-        state.lastError = String(cString: strerror(errno))
+    private func fail() {
+        let reason = String(cString: strerror(errno))
+        report.withLock { report in
+            report.failures += 1
+            report.lastError = reason
+        }
     }
 
     private static func close(_ state: inout State) {

@@ -10,11 +10,13 @@ import Supervision
 /// All that runs on the supervisor's event loop, and the order of its beginning and its end.
 final class RunningService {
     static let bannerDelay = TimeAmount.milliseconds(200)
+    /// How often it is seen to that the sockets' files are still there.
+    static let socketCheck = TimeAmount.seconds(5)
 
     private let eventLoop: any EventLoop
     private let loader: ConfigurationLoader
     private let loaded: LoadedConfiguration
-    private let sockets: ServiceSockets
+    private var sockets: ServiceSockets
     /// Leaves the process.
     private let ended: (Int32) -> Void
     private let log: LogCenter
@@ -28,6 +30,8 @@ final class RunningService {
     private var control: ControlServer?
     private var signals: SignalReader?
     private var watchdog: RepeatedTask?
+    private var socketWatch: RepeatedTask?
+    private var socketTrouble: String?
 
     init(
         eventLoop: any EventLoop, loader: ConfigurationLoader, loaded: LoadedConfiguration, sockets: ServiceSockets,
@@ -61,13 +65,20 @@ final class RunningService {
         if case .failure(let error) = descriptorLimit {
             log.takeOwn(.warning, "The limit on open descriptors could not be raised", ["error": "\(error)"])
         }
+        if let obstacle = ServiceManager.obstacle {
+            log.takeOwn(
+                .warning,
+                "The service manager is told nothing: libsystemd cannot be loaded; install it (Debian: libsystemd0)",
+                ["error": obstacle])
+        }
         startControl(driver)
         startSignals(driver)
         if let interval = ServiceManager.watchdogInterval {
             let half = TimeAmount.nanoseconds(interval.nanoseconds / 2)
+            let bound = NIOLoopBound(system, eventLoop: eventLoop)
             watchdog = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: half) { _ in
-                // Sent by the loop itself: a loop that is stuck sends none.
-                ServiceManager.notify(["WATCHDOG=1"])
+                // From the loop itself: a loop that is stuck sends none.
+                bound.value.notify(["WATCHDOG=1"])
             }
         }
         driver.start()
@@ -84,7 +95,7 @@ final class RunningService {
             startedAt: startedAt,
             startedAtTime: startedAtTime, clock: MonotonicTime.now,
             load: { Result { () throws(ConfigurationErrors) in try loader.load() } },
-            ready: { bound.value.announceSoon() }, ended: { bound.value.end($0) })
+            ready: { bound.value.announce() }, ended: { bound.value.end($0) })
     }
 
     private func startControl(_ driver: FleetDriver) {
@@ -94,6 +105,14 @@ final class RunningService {
         let api = ControlAPI(driver: EventLoopConfined(driver, eventLoop: eventLoop), logger: logger)
         let control = ControlServer(eventLoop: eventLoop, api: api, logger: logger)
         self.control = control
+        serve(control)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        socketWatch = eventLoop.scheduleRepeatedTask(initialDelay: Self.socketCheck, delay: Self.socketCheck) { _ in
+            bound.value.restoreSockets()
+        }
+    }
+
+    private func serve(_ control: ControlServer) {
         let (ownUID, group) = (geteuid(), sockets.group)
         let readOnlyOthers = loaded.configuration.control.readOnlyOthers
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -104,6 +123,35 @@ final class RunningService {
                 readOnlyOthers: readOnlyOthers)
         }.whenFailure { error in
             bound.value.log.takeOwn(.critical, "The control socket cannot be served", ["error": "\(error)"])
+        }
+    }
+
+    /// Somebody may have cleared up in the runtime directory.
+    private func restoreSockets() {
+        guard let control, let driver, !driver.isEnding else { return }
+        do {
+            try RuntimeDirectory.prepare(sockets.paths)
+            if let restored = try sockets.control.restored() {
+                sockets.control = restored
+                control.stopAccepting()
+                serve(control)
+                log.takeOwn(
+                    .warning, "The control socket was removed by somebody; it is back",
+                    ["control.socket": sockets.paths.controlSocket])
+            }
+            if driver.hubServes(), access(sockets.paths.hubSocket, F_OK) != 0, errno == ENOENT {
+                log.takeOwn(
+                    .warning, "The hub's socket was removed by somebody; the hub is restarted",
+                    ["hub.socket": sockets.paths.hubSocket])
+                driver.beginUnattended(.restart(slot: .hub, immediately: false))
+            }
+            socketTrouble = nil
+        } catch {
+            let trouble = "\(error)"
+            guard trouble != socketTrouble else { return }
+            socketTrouble = trouble
+            log.takeOwn(
+                .error, "The sockets in the runtime directory are gone and cannot be made anew", ["error": trouble])
         }
     }
 
@@ -139,28 +187,31 @@ final class RunningService {
 
     // MARK: - Beginning and end
 
-    /// Once what the children say at their start has gone by: the banner's last line is to stay the last one.
-    private func announceSoon() {
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: Self.bannerDelay) { bound.value.announce() }
+    /// A person gets the banner once what the children say at their start has gone by: its last line is to stay the last one.
+    private func announce() {
+        let banner = banner()
+        switch format {
+        case .json: log.takeOwn(.notice, "Service ready", banner.fields)
+        case .text(let coloured):
+            log.takeOwn(.notice, "Service ready", [:])
+            let bound = NIOLoopBound(log, eventLoop: eventLoop)
+            eventLoop.scheduleTask(in: Self.bannerDelay) { bound.value.print(banner.text(coloured: coloured)) }
+        }
     }
 
-    private func announce() {
+    private func banner() -> Banner {
         let configuration = loaded.configuration
         let usual = RuntimePaths(explicit: nil, environment: loader.environment, uid: geteuid()).controlSocket
-        let banner = Banner(
+        return Banner(
             version: WsdVersion.current, mode: configuration.mode, addresses: sockets.listeners.map(\.address),
             workers: driver?.machine.workersWanted ?? 0, controlSocket: sockets.paths.controlSocket,
             socketFlag: usual == sockets.paths.controlSocket ? "" : " --socket \(sockets.paths.controlSocket)",
             configurationFile: loaded.file, page: configuration.testPageEnabled ? "/" : nil)
-        switch format {
-        case .text(let coloured): log.print(banner.text(coloured: coloured))
-        case .json: log.takeOwn(.notice, "wsd is ready", banner.fields)
-        }
     }
 
     private func end(_ code: Int32) {
         watchdog?.cancel()
+        socketWatch?.cancel()
         control?.stopAccepting()
         control?.quiesce()
         system.stop()
@@ -175,9 +226,9 @@ final class RunningService {
         }
     }
 
-    /// Answers in progress (a stop's own among them) reach their readers first.
+    /// Answers in progress (a stop's own among them) reach their readers first, and the service manager its last message.
     private func waitForAnswers(_ done: @escaping () -> Void) {
-        guard let control, control.connectionCount > 0 else { return done() }
+        guard let control, control.connectionCount > 0 || !system.hasNotified else { return done() }
         let bound = NIOLoopBound((service: self, done: done), eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .milliseconds(5)) { bound.value.service.waitForAnswers(bound.value.done) }
     }
@@ -187,6 +238,7 @@ final class RunningService {
     private func leave(_ code: Int32) {
         guard !hasLeft else { return }
         hasLeft = true
+        sockets.close(closingControl: false)
         ended(code)
     }
 

@@ -16,6 +16,12 @@ struct ServiceSockets {
     static func open(_ configuration: WsdConfiguration, environment: [String: String]) -> Result<Self, StartFailure> {
         do throws(StartFailure) {
             let paths = RuntimePaths(explicit: configuration.control.socket, environment: environment, uid: geteuid())
+            guard paths.controlSocket.utf8.count <= RuntimePaths.maxControlSocketBytes else {
+                throw StartFailure(
+                    exitCode: ExitCode.configuration,
+                    message: "\(paths.controlSocket) is too long for a control socket: at most "
+                        + "\(RuntimePaths.maxControlSocketBytes) bytes. Name a shorter one with --socket.")
+            }
             do throws(RuntimeDirectoryError) {
                 try RuntimeDirectory.prepare(paths)
             } catch {

@@ -12,6 +12,7 @@ package enum SupervisorMain {
     ///
     /// - Parameter file: what `--config` names.
     package static func run(file: String?, flags: ConfigurationFlags) -> Never {
+        StandardDescriptors.open()
         let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
         let loaded: LoadedConfiguration
         do throws(ConfigurationErrors) {

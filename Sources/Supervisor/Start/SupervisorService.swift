@@ -21,10 +21,7 @@ enum SupervisorService {
                 let service = try RunningService(
                     eventLoop: eventLoop, loader: loader, loaded: loaded, sockets: sockets, startedAt: startedAt,
                     startedAtTime: startedAtTime
-                ) { code in
-                    sockets.close(closingControl: false)
-                    exit(code)
-                }
+                ) { code in exit(code) }
                 service.start(descriptorLimit: descriptorLimit)
             } catch {
                 DescriptorDestination(descriptor: STDERR_FILENO).write("wsd: \(error)\n")

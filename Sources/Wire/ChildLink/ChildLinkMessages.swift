@@ -45,11 +45,13 @@ package struct ChildConfiguration: Codable, Sendable, Equatable {
     package var listeners: [ListenAddress]
     /// Seconds since 1970 when the supervisor started.
     package var serviceStartedAt: Double
+    /// Worker processes that lived when this child was spawned, draining ones included; what a new hub waits for.
+    package var livingWorkers: Int
 
     package init(
         slot: SlotID, instance: InstanceID, configuration: WsdConfiguration, hubSocket: String,
         listeners: [ListenAddress],
-        serviceStartedAt: Double
+        serviceStartedAt: Double, livingWorkers: Int = 0
     ) {
         self.slot = slot
         self.instance = instance
@@ -57,6 +59,7 @@ package struct ChildConfiguration: Codable, Sendable, Equatable {
         self.hubSocket = hubSocket
         self.listeners = listeners
         self.serviceStartedAt = serviceStartedAt
+        self.livingWorkers = livingWorkers
     }
 }
 
@@ -87,6 +90,8 @@ package struct ChildCounters: Codable, Sendable, Equatable {
     /// Deliveries that came over the hub link (workers) or left for workers (hub).
     package var deliveries = 0
     package var slowClientsClosed = 0
+    /// Clients in rooms closed (1013) because deliveries for them were lost with the hub link.
+    package var lossClosed = 0
     package var heartbeatTimeouts = 0
     package var protocolErrors = 0
     /// Times that accepting paused because no descriptor was free (EMFILE, ENFILE).

@@ -100,7 +100,7 @@ package struct ProcessStatus: Codable, Sendable, Equatable {
     package var version: String?
     /// Seconds since it was spawned.
     package var uptime: Double?
-    /// Restarts of the slot since the service started.
+    /// Times that a process of the slot ended unasked and was replaced, since the service started.
     package var restarts: Int
     /// Why the predecessor ended, in words (`killed by SIGKILL`, `exited with 1`).
     package var lastExit: String?

@@ -112,10 +112,12 @@ extension HubLinkDecoder {
     private static func hubFrame(_ type: HubLinkFrameType, _ body: inout ByteBuffer) -> HubFrame? {
         switch type {
         case .welcome:
-            guard let (version, boot) = body.readMultipleIntegers(endianness: .little, as: (UInt16, UInt64).self),
-                body.readableBytes == 0
+            guard
+                let (version, boot, late) = body.readMultipleIntegers(
+                    endianness: .little, as: (UInt16, UInt64, UInt8).self),
+                body.readableBytes == 0, late <= 1
             else { return nil }
-            return .welcome(version: version, boot: BootID(rawValue: boot))
+            return .welcome(version: version, boot: BootID(rawValue: boot), isLate: late == 1)
         case .ack:
             guard
                 let (acknowledged, settled) = body.readMultipleIntegers(endianness: .little, as: (UInt64, UInt64).self),

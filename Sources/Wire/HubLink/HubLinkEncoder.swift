@@ -47,9 +47,10 @@ package enum HubLinkEncoder {
         }
     }
 
-    package static func welcome(boot: BootID, into buffer: inout ByteBuffer) {
+    package static func welcome(boot: BootID, isLate: Bool, into buffer: inout ByteBuffer) {
         frame(.welcome, into: &buffer) {
-            $0.writeMultipleIntegers(UInt16(truncatingIfNeeded: WsdVersion.link), boot.rawValue, endianness: .little)
+            $0.writeMultipleIntegers(
+                UInt16(truncatingIfNeeded: WsdVersion.link), boot.rawValue, UInt8(isLate ? 1 : 0), endianness: .little)
         }
     }
 

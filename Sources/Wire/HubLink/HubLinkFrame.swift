@@ -36,9 +36,9 @@ package struct HubOperationFrame: Equatable, Sendable {
 
 /// What the hub tells a worker.
 package enum HubFrame: Equatable, Sendable {
-    /// The worker is registered and its operations are being taken. The same `boot` as on this worker's previous link
-    /// means that only the link had broken: what was due in between is lost.
-    case welcome(version: UInt16, boot: BootID)
+    /// The worker is registered and its operations are being taken. `isLate`: others' were before that, and what this
+    /// worker's members should have got of them is lost.
+    case welcome(version: UInt16, boot: BootID, isLate: Bool)
     /// Cumulative. `acknowledged`: ordered and queued for every link that needs it. `settled` (≤ `acknowledged`):
     /// handed to the kernel for every such link, so that it survives the hub and may be forgotten.
     case ack(acknowledged: UInt64, settled: UInt64)

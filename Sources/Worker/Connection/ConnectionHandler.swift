@@ -89,6 +89,9 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
     func start(response: ByteBuffer, leftover: ByteBuffer) {
         core.outbound = response
         core.sendGreeting()
+        engine.counters.messagesOut &+= core.session.messagesOut
+        // An answer to an earlier request of this connection may not have left yet.
+        if let context, buffered(context) > 0 { handOver(context) }
         if leftover.readableBytes > 0 {
             read(leftover)
         } else {
@@ -136,9 +139,9 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
 
     // MARK: Out
 
-    /// Appends an encoded frame; the first of a turn is not even copied.
-    func deliver(_ frame: ByteBuffer) {
-        guard core.isOpen else { return }
+    /// Appends an encoded frame; the first of a turn is not even copied. `false`: the client is being closed.
+    func deliver(_ frame: ByteBuffer) -> Bool {
+        guard core.isOpen else { return false }
         if core.outbound.readableBytes == 0 {
             recycleOutbound()
             core.outbound = frame
@@ -149,6 +152,7 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
         }
         core.delivered(bytes: frame.readableBytes)
         markIfDue()
+        return true
     }
 
     /// Lets `body` write to the client through the core.
@@ -160,12 +164,14 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
         markIfDue()
     }
 
-    /// Says goodbye; the connection is cut if the client does not answer in time.
-    func close(_ code: CloseCode, reason: String) {
+    /// Says goodbye; the connection is cut if the client does not answer in time. `false`: that had begun before.
+    @discardableResult
+    func close(_ code: CloseCode, reason: String) -> Bool {
         unshare()
-        guard core.close(code, reason: reason, now: engine.now) else { return }
+        guard core.close(code, reason: reason, now: engine.now) else { return false }
         engine.look(at: self, at: engine.now + engine.limits.closeTimeout)
         markIfDue()
+        return true
     }
 
     /// Ends the connection without another word.
@@ -279,8 +285,13 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
     }
 
     private var waitingInChannel: Int {
-        guard handedOver > 0, let options = context?.channel.syncOptions else { return handedOver }
-        return (try? options.getOption(.bufferedWritableBytes)) ?? handedOver
+        guard handedOver > 0, let context else { return handedOver }
+        return buffered(context)
+    }
+
+    /// Bytes that NIO has not written yet.
+    private func buffered(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? handedOver
     }
 
     /// A client that lets more than its queue's bound pile up is given up.

@@ -6,7 +6,7 @@ struct OutboundBuffers {
     /// Size of a new buffer, bytes.
     static let capacity = 2048
     /// A buffer that grew above this is not kept, bytes.
-    static let largestKept = 64 * 1024
+    static let largestKept = 16 * 1024
     /// Buffers kept for the next turn.
     static let kept = 256
 

@@ -80,14 +80,12 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func decide(_ head: RequestHead, length: Int, _ context: ChannelHandlerContext) {
-        switch UpgradeDecision(head, configuration: engine.configuration, isDraining: engine.isDraining) {
+        switch UpgradeDecision(head, configuration: engine.configuration) {
         case .refuse(let refusal):
             refuse(refusal, head: head)
         case .http:
-            let channel = context.channel
-            let bytes = received
-            withdraw(context)
-            engine.adoptHTTP(channel, firstBytes: bytes)
+            let (channel, bytes) = (context.channel, received)
+            withdraw(context) { engine.adoptHTTP(channel, firstBytes: bytes) }
         case .webSocket(let offer, let purpose):
             var leftover = ByteBuffer()
             if received.readableBytes > length {
@@ -95,8 +93,9 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
                 leftover = received
             }
             let channel = context.channel
-            withdraw(context)
-            engine.openWebSocket(on: channel, head: head, offer: offer, purpose: purpose, leftover: leftover)
+            withdraw(context) {
+                engine.openWebSocket(on: channel, head: head, offer: offer, purpose: purpose, leftover: leftover)
+            }
         }
     }
 
@@ -113,16 +112,24 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
         context.close(mode: .output, promise: nil)
     }
 
-    private func withdraw(_ context: ChannelHandlerContext) {
+    /// The engine counts the connection as what it becomes before it stops counting it here: at no time does it seem
+    /// to be gone.
+    private func withdraw(_ context: ChannelHandlerContext, for successor: () -> Void) {
+        clear()
         context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
-        leave()
+        successor()
+        engine.gateLeft(serial)
     }
 
     private func leave() {
         guard state != .left else { return }
+        clear()
+        engine.gateLeft(serial)
+    }
+
+    private func clear() {
         state = .left
         context = nil
         received = ByteBuffer()
-        engine.gateLeft(serial)
     }
 }

@@ -8,8 +8,7 @@ enum UpgradeDecision {
     case http
     case refuse(HTTPRefusal)
 
-    /// - Parameter isDraining: the worker stops; a client that comes now is sent to another one.
-    init(_ head: RequestHead, configuration: WsdConfiguration, isDraining: Bool) {
+    init(_ head: RequestHead, configuration: WsdConfiguration) {
         switch Handshake.decide(head) {
         case .notUpgrade:
             self = .http
@@ -20,7 +19,7 @@ enum UpgradeDecision {
                 self = .refuse(.noWebSocket(configuration))
                 return
             }
-            self = isDraining ? .refuse(.restarting) : .webSocket(offer, purpose)
+            self = .webSocket(offer, purpose)
         }
     }
 
@@ -37,9 +36,6 @@ extension HTTPRefusal {
         let paths = configuration.websocket.paths.joined(separator: ", ")
         return HTTPRefusal(status: 404, sentence: "There is no WebSocket on this path; connect to one of: \(paths)")
     }
-
-    static let restarting = HTTPRefusal(
-        status: 503, sentence: "This worker is restarting. Connect again.", fields: [HTTPField("Retry-After", "1")])
 
     static func headTooSlow(_ timeout: Duration) -> HTTPRefusal {
         HTTPRefusal(status: 408, sentence: "The request head was not complete within \(timeout.milliseconds) ms.")

@@ -117,6 +117,9 @@ struct HTTPConversation {
 
     private mutating func received(_ head: HTTPRequestHead) -> Action {
         let fields = head.headers
+        guard fields["host"].count == 1 || head.version == .http1_0 && fields["host"].isEmpty else {
+            return refuse(HTTPRefusal(status: 400, sentence: "A request has exactly one field Host."))
+        }
         let hasBody = fields.contains(name: "transfer-encoding") || fields.first(name: "content-length") ?? "0" != "0"
         if fields.contains(name: "upgrade") || fields.contains(name: "sec-websocket-key") {
             let whole = RequestHead(head)

@@ -22,11 +22,16 @@ final class HubLinkClient: TurnEndWriter {
     private var state = State.idle
     private var backoff = ReconnectBackoff()
     private var isMarked = false
-    /// Called once, when the first attempt has ended either way.
-    private var firstAttemptEnded: (() -> Void)?
+    private var wasLost = false
+    /// Called once, when the link is up or has not come up in time.
+    private var started: (() -> Void)?
 
-    init(path: String, engine: WorkerEngine) {
+    private let startTimeout: TimeAmount
+
+    /// - Parameter startTimeout: how long a start waits for the hub.
+    init(path: String, engine: WorkerEngine, startTimeout: TimeAmount = .seconds(1)) {
         self.path = path
+        self.startTimeout = startTimeout
         self.engine = engine
     }
 
@@ -34,9 +39,17 @@ final class HubLinkClient: TurnEndWriter {
         if case .connected = state { true } else { false }
     }
 
-    func start(firstAttemptEnded: @escaping () -> Void) {
-        self.firstAttemptEnded = firstAttemptEnded
+    /// Connects, and from then on always again. `started` is called once: when the link is up, at the latest after
+    /// `startTimeout`.
+    func start(started: @escaping () -> Void) {
+        self.started = started
+        engine.eventLoop.assumeIsolated().scheduleTask(in: startTimeout) { self.hasStarted() }
         connect()
+    }
+
+    private func hasStarted() {
+        started?()
+        started = nil
     }
 
     /// Writes what is due and ends the link for good; `done` is called when it is gone.
@@ -88,8 +101,6 @@ final class HubLinkClient: TurnEndWriter {
             engine.logger.debug("Hub not reached", metadata: ["error": "\(error)"])
             retry()
         }
-        firstAttemptEnded?()
-        firstAttemptEnded = nil
     }
 
     private func connected(_ channel: any Channel) {
@@ -135,14 +146,17 @@ final class HubLinkClient: TurnEndWriter {
 
     func received(_ frame: HubFrame) {
         switch frame {
-        case .welcome(let version, let boot):
+        case .welcome(let version, let boot, let isLate):
             guard version == UInt16(truncatingIfNeeded: WsdVersion.link) else {
                 engine.logger.error("The hub speaks another link version", metadata: ["link.version": "\(version)"])
                 return
             }
             backoff.reset()
-            let isSame = engine.realtime.welcomed(by: boot)
-            engine.logger.info("Hub link is up", metadata: ["hub.boot": "\(boot)", "hub.same": "\(isSame)"])
+            let isLossy = engine.realtime.welcomed(isLate: isLate)
+            engine.logger.log(
+                level: wasLost ? .info : .debug, "Hub link is up", metadata: ["hub.boot": "\(boot)"])
+            if isLossy { engine.closeMembers() }
+            hasStarted()
         case .ack(let acknowledged, let settled):
             engine.acknowledged(acknowledged, settled: settled)
         case .delivery(let frame):
@@ -154,7 +168,10 @@ final class HubLinkClient: TurnEndWriter {
         guard case .connected(let current) = state, current === channel else { return }
         let wasUp = engine.realtime.isUp
         engine.realtime.linkLost()
-        if wasUp { engine.logger.warning("Hub link lost") }
+        if wasUp {
+            wasLost = true
+            engine.logger.warning("Hub link lost")
+        }
         retry()
     }
 

@@ -23,6 +23,9 @@ enum MetricsText {
             "wsd_slow_clients_closed_total", "counter", "Clients closed because they read too slowly.",
             counters.slowClientsClosed)
         line(
+            "wsd_loss_clients_closed_total", "counter", "Clients closed because deliveries for them were lost.",
+            counters.lossClosed)
+        line(
             "wsd_heartbeat_timeouts_total", "counter", "Clients that did not answer a ping.", counters.heartbeatTimeouts
         )
         line(

@@ -5,6 +5,10 @@ import NIOCore
 extension WorkerEngine {
     /// How often the number of remaining clients is reported.
     static let drainReportInterval = Duration.seconds(1)
+    /// How long a connection that was accepted before the drain may take for its request once no client is left. It is
+    /// served rather than refused, and then closed like the others: its request may be on its way, and closing the
+    /// socket under it would be a reset.
+    static let gateGrace = Duration.milliseconds(500)
 
     /// Stops accepting and closes all clients over `spread`; a second call replaces the first.
     func beginDrain(code: CloseCode, spread: Duration, deadline: Duration) {
@@ -16,9 +20,10 @@ extension WorkerEngine {
         drain = DrainProgress(
             plan: DrainPlan(
                 clients: connections.keys, code: code, reason: reason, spread: spread, deadline: deadline, now: now,
-                using: &generator))
-        logger.info(
-            "Draining",
+                using: &generator),
+            start: drain?.start ?? now)
+        logger.log(
+            level: connections.count > 0 ? .info : .debug, "Draining",
             metadata: [
                 "clients": "\(connections.count)", "close.code": "\(code.rawValue)",
                 "spread.ms": "\(spread.milliseconds)",
@@ -43,7 +48,7 @@ extension WorkerEngine {
         for key in progress.plan.due(at: now) {
             connections[key]?.close(progress.plan.code, reason: progress.plan.reason)
         }
-        // Those that came through a gate after the plan was made.
+        // Those that came through a gate after the plan was made, too.
         if progress.plan.isSpent {
             for connection in connections.all { connection.close(progress.plan.code, reason: progress.plan.reason) }
         }
@@ -73,13 +78,15 @@ extension WorkerEngine {
     @discardableResult
     func drainProgressed() -> Bool {
         guard let progress = drain else { return false }
-        if connections.count == 0, openSockets > 0, progress.plan.isSpent { closeGates() }
+        if connections.count == 0, openSockets > 0, progress.plan.isSpent, now >= progress.start + Self.gateGrace {
+            closeGates()
+        }
         guard openSockets == 0 else { return false }
         progress.step?.cancel()
         guard !isFinished else { return true }
         isFinished = true
         supervisor.draining(0)
-        logger.info("Drained")
+        logger.debug("Drained")
         guard let link = hubLink else {
             supervisor.finished()
             return true

@@ -1,3 +1,4 @@
+import Logging
 import Model
 import NIOCore
 import Realtime
@@ -52,6 +53,16 @@ extension WorkerEngine {
         }
     }
 
+    /// Deliveries for the members of rooms were lost: they come again and ask for what they need, rather than going
+    /// on with a gap that nobody knows of.
+    func closeMembers() {
+        let members = connections.all.filter { realtime.rooms.roomCount(of: $0.core.session.id.serial) > 0 }
+        let closed = members.count { $0.close(.tryAgainLater, reason: "messages were lost") }
+        counters.lossClosed += closed
+        guard closed > 0 else { return }
+        logger.warning("Deliveries were lost: clients in rooms are closed", metadata: ["clients": "\(closed)"])
+    }
+
     // MARK: From the hub
 
     func acknowledged(_ acknowledged: UInt64, settled: UInt64) {
@@ -85,8 +96,7 @@ extension WorkerEngine {
         var count = 0
         for receiver in receivers
         where receiver.core.session.id.serial != excluded && receiver.core.purpose == .simple {
-            receiver.deliver(frame)
-            count += 1
+            if receiver.deliver(frame) { count += 1 }
         }
         counters.messagesOut &+= count
     }

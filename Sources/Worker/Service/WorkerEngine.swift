@@ -248,12 +248,12 @@ final class WorkerEngine: @unchecked Sendable {
 
     /// A kept-alive HTTP connection asks for an upgrade; its HTTP handlers have left.
     func adoptUpgrade(_ channel: any Channel, head: RequestHead, leftover: ByteBuffer) {
-        httpEnded(ObjectIdentifier(channel))
-        switch UpgradeDecision(head, configuration: configuration, isDraining: isDraining) {
+        switch UpgradeDecision(head, configuration: configuration) {
         case .webSocket(let offer, let purpose):
             do {
                 try Self.useSharedBuffers(channel, engine: self)
                 openWebSocket(on: channel, head: head, offer: offer, purpose: purpose, leftover: leftover)
+                httpEnded(ObjectIdentifier(channel))
             } catch {
                 channel.close(promise: nil)
             }
@@ -262,6 +262,7 @@ final class WorkerEngine: @unchecked Sendable {
             var response = ByteBuffer()
             Handshake.writeRefusal(refusal, into: &response)
             channel.writeAndFlush(response).assumeIsolated().whenComplete { _ in channel.close(promise: nil) }
+            eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.closeTimeout)) { channel.close(promise: nil) }
         case .http:
             channel.close(promise: nil)
         }

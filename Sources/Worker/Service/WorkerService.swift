@@ -11,8 +11,7 @@ enum WorkerService {
     /// - Parameter process: has its configuration and has said hello. Called on its event loop.
     static func start(_ process: ChildProcess) {
         let child = process.configuration
-        var logger = Logger(label: "wsd.worker")
-        logger[metadataKey: "worker.slot"] = "\(child.slot.number)"
+        let logger = Logger(label: "wsd.worker")
         let engine = WorkerEngine(
             child: child, boot: process.boot, eventLoop: process.eventLoop, logger: logger, clock: MonotonicTime.now)
         engine.supervisor = SupervisorLink(
@@ -27,7 +26,9 @@ enum WorkerService {
         let tick = TimeAmount(IdleWheel<ConnectionKey>.tick)
         let bound = NIOLoopBound(engine, eventLoop: process.eventLoop)
         process.eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in bound.value.tick() }
-        // The hub may be away: the worker serves all the same, and tells clients what it cannot do.
+        let interval = TimeAmount(FreedMemory.interval)
+        process.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in FreedMemory.giveBack() }
+        // The hub may stay away: then the worker serves all the same, and tells clients what it cannot do.
         link.start { listen(engine, process) }
     }
 
@@ -92,7 +93,7 @@ enum WorkerService {
         }
         engine.acceptor = acceptor
         process.ready()
-        engine.logger.info("Worker ready", metadata: ["listeners": "\(descriptors.count)"])
+        engine.logger.debug("Worker ready", metadata: ["listeners": "\(descriptors.count)"])
     }
 
 }

@@ -43,7 +43,7 @@ struct DoctorCommand: ControlCommand {
     private func running(_ status: ServiceStatus, _ session: Session) async -> [Check] {
         var words: [String: [String]] = [:]
         for process in status.processes where [.failed, .backoff].contains(process.state) {
-            words[process.name] = await lastWords(of: process.name, session)
+            words[process.name] = await lastWords(of: process, session)
         }
         var checks = Diagnosis.service(status, lastWords: words)
         let pids = status.processes.compactMap { process in process.pid.map { (process.name, $0) } }
@@ -109,9 +109,10 @@ struct DoctorCommand: ControlCommand {
         return time
     }
 
-    private func lastWords(of source: String, _ session: Session) async -> [String] {
+    private func lastWords(of process: ProcessStatus, _ session: Session) async -> [String] {
+        let whose = process.worker.map { ("worker", "\($0)") } ?? ("source", process.name)
         let request = ControlRequest(
-            .get, "/v1/logs", query: [("source", source), ("level", "warning"), ("lines", "\(Self.lastWords)")])
+            .get, "/v1/logs", query: [whose, ("level", "warning"), ("lines", "\(Self.lastWords)")])
         var lines: [String] = []
         // The log is evidence only: without it the finding still stands.
         try? await session.client.lines(request) { line in

@@ -20,6 +20,7 @@ struct KickCommand: ControlCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        if client.isEmpty { throw ValidationError("Name the client: `wsctl clients` lists them.") }
         // RFC 6455 section 5.5: a close frame carries 125 bytes, two of them the code.
         if let reason, reason.utf8.count > 123 { throw ValidationError("--reason may have up to 123 bytes.") }
     }

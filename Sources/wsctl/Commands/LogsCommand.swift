@@ -24,13 +24,13 @@ struct LogsCommand: ControlCommand {
     )
     var lines: Int?
 
-    @Option(help: "Only this worker.")
+    @Option(help: "Only this worker's, and what the supervisor says about it.")
     var worker: Int?
 
     @Option(help: "Only supervisor, hub or 'worker N'.")
     var source: String?
 
-    @Option(help: "This level and above: \(LogLevel.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "This level and above.")
     var level: LogLevel?
 
     @Option(help: "From then on: 90s, 10m, 1h30m, 2d ago, 06:00, or 2026-11-21T06:00:00Z.")
@@ -61,7 +61,10 @@ struct LogsCommand: ControlCommand {
                 ("since", from.map { Humanized.fixed($0, 3) }), ("grep", grep),
             ])
         _ = try await session.list(LogEntry.self, request) { entry in
-            try session.show([LogLine.text(entry, time: WallClock.text(entry.time), session.style)])
+            let time =
+                session.style.coloured
+                ? WallClock.textBriefly(entry.time, now: WallClock.now) : WallClock.text(entry.time)
+            try session.show([LogLine.text(entry, time: time, session.style)])
         }
         guard follow else { return .success }
         session.remark("wsctl: the service ended the stream.")

@@ -41,22 +41,27 @@ enum Diagnosis {
     }
 
     private static func trouble(_ process: ProcessStatus, lastWords: [String]) -> Check {
-        let why = process.lastExit.map { ": \($0)" } ?? ""
+        let why = process.lastExit ?? "ended"
+        let hint =
+            why.contains("SIGKILL")
+            ? " If nobody killed it, the kernel did, for want of memory: see `journalctl -k` or `dmesg`." : ""
         let logs = process.worker.map { "wsctl logs --worker \($0)" } ?? "wsctl logs --source \(process.name)"
         guard process.state == .failed else {
             let next = process.retryIn.map { "; it is started again in \(Humanized.duration($0))" } ?? ""
-            return .problem("\(process.name) ended\(why)\(next).", "See why with `\(logs)`.", evidence: lastWords)
+            return .problem("\(process.name) \(why)\(next).", "See why with `\(logs)`.\(hint)", evidence: lastWords)
         }
         let revive = process.worker.map { "wsctl restart \($0)" } ?? "wsctl restart"
         return .problem(
-            "\(process.name) has been given up after too many unstable starts\(why).",
-            "See why with `\(logs)`, put it right, and revive it with `\(revive)`.", evidence: lastWords)
+            "\(process.name) has been given up after too many unstable starts; the last time it \(why).",
+            "See why with `\(logs)`, put it right, and revive it with `\(revive)`.\(hint)", evidence: lastWords)
     }
 
     private static func restarts(_ process: ProcessStatus) -> Check? {
-        guard process.state == .ready, process.restarts >= manyRestarts else { return nil }
-        let last = process.lastExit.map { " (last: \($0))" } ?? ""
-        return .note("\(process.name) has been restarted \(process.restarts) times\(last).")
+        // Reloads count as restarts, too; they leave no reason behind.
+        guard process.state == .ready, process.restarts >= manyRestarts, let last = process.lastExit else { return nil }
+        return .note(
+            "\(process.name) has been started anew \(process.restarts) times; the last time unplanned, it \(last).",
+            process.worker.map { "See why with `wsctl logs --worker \($0) --level warning`." })
     }
 
     private static func hub(_ status: ServiceStatus) -> [Check] {

@@ -20,7 +20,7 @@ struct ClientScreen {
             Table.Cell(Humanized.bytesBriefly(client.bytesIn)),
             Table.Cell(Humanized.bytesBriefly(client.bytesOut)),
             Table.Cell(Humanized.bytesBriefly(client.queue), client.queue > 0 ? .yellow : .plain),
-            Table.Cell(client.rooms.isEmpty ? "-" : client.rooms.sorted().joined(separator: " ")),
+            Table.Cell(client.rooms.isEmpty ? "-" : client.rooms.sorted().joined(separator: ", ")),
         ])
     }
 

@@ -34,9 +34,10 @@ enum Humanized {
         return scaled(value, step: 1024, units: ["", "K", "M", "G", "T", "P"])
     }
 
-    /// The two largest units: `0.4 s`, `42 s`, `3 min 12 s`, `4 h 3 min`, `12 d 4 h`.
+    /// The two largest units: `15 ms`, `0.4 s`, `42 s`, `3 min 12 s`, `4 h 3 min`, `12 d 4 h`.
     static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds > 0 else { return "0 s" }
+        if seconds < 0.0995 { return fixed(seconds * 1000, 0) + " ms" }
         if seconds < 9.95 { return fixed(seconds, 1) + " s" }
         let (large, largeUnit, small, smallUnit) = parts(of: seconds)
         let names = ["s": "s", "m": "min", "h": "h", "d": "d"]

@@ -39,7 +39,9 @@ enum LogLine {
     }
 
     private static func colour(ofSource entry: LogEntry) -> Style.Colour {
-        guard let worker = entry.worker else { return entry.source == "hub" ? .magenta : .bold }
+        guard let worker = entry.worker, entry.source != "supervisor" else {
+            return entry.source == "hub" ? .magenta : .bold
+        }
         let colours: [Style.Colour] = [.green, .cyan, .blue, .yellow]
         return colours[Int(worker.magnitude % UInt(colours.count))]
     }

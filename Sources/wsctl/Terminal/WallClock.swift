@@ -21,6 +21,13 @@ enum WallClock {
         return "\(date) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)"
     }
 
+    /// Without the date where it is the same as now's: for a terminal's few columns.
+    static func textBriefly(_ seconds: Double, now: Double) -> String {
+        let text = text(seconds)
+        let date = text.prefix { $0 != " " }
+        return Self.text(now).hasPrefix(date + " ") ? String(text.dropFirst(date.count + 1)) : text
+    }
+
     private static func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }
 

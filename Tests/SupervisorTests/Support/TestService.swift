@@ -42,6 +42,7 @@ final class TestService: Sendable {
 
     init(
         workers: Int = 2, access: ControlAccess = .full, reload: Result<WsdConfiguration, ConfigurationErrors>? = nil,
+        reloadFindsFile: Bool = true,
         adjust: @escaping @Sendable (FakeChildSystem) -> Void = { _ in }
     ) async throws {
         var template = Array("/tmp/wsd-test-XXXXXX".utf8CString)
@@ -58,7 +59,7 @@ final class TestService: Sendable {
         let (fixed, path) = (configuration, socketPath)
         let listener = try UnixListener.bind(path: path, mode: 0o600)
         parts = try await eventLoop.submit {
-            let parts = Self.build(eventLoop, fixed, path, reload, ended)
+            let parts = Self.build(eventLoop, fixed, path, reload, reloadFindsFile, ended)
             adjust(parts.system)
             return EventLoopConfined(parts, eventLoop: eventLoop)
         }.get()
@@ -71,7 +72,8 @@ final class TestService: Sendable {
 
     private static func build(
         _ eventLoop: any EventLoop, _ configuration: WsdConfiguration, _ path: String,
-        _ reload: Result<WsdConfiguration, ConfigurationErrors>?, _ ended: EventLoopPromise<Int32>
+        _ reload: Result<WsdConfiguration, ConfigurationErrors>?, _ reloadFindsFile: Bool,
+        _ ended: EventLoopPromise<Int32>
     ) -> Parts {
         let end = End(ended)
         let log = LogCenter(eventLoop: eventLoop, configuration: configuration.log, format: .json, console: nil)
@@ -80,7 +82,7 @@ final class TestService: Sendable {
             addresses: ["http://127.0.0.1:8080"], listeners: [.tcp(host: "127.0.0.1", port: 8080)], controlSocket: path,
             hubSocket: "/nowhere/hub", underSystemd: false, cores: 2, seed: 1, startedAt: .now(), startedAtTime: 0,
             clock: MonotonicTime.now,
-            load: { (reload ?? .success(configuration)).map { loaded($0) } },
+            load: { (reload ?? .success(configuration)).map { loaded($0, isFound: reloadFindsFile) } },
             ready: {}, ended: { end.take($0) })
         let driver = FleetDriver(
             eventLoop: eventLoop, setup: setup, configuration: loaded(configuration), log: log,
@@ -92,13 +94,13 @@ final class TestService: Sendable {
             end: end)
     }
 
-    private static func loaded(_ configuration: WsdConfiguration) -> LoadedConfiguration {
+    private static func loaded(_ configuration: WsdConfiguration, isFound: Bool = true) -> LoadedConfiguration {
         let entries = [
             LoadedEntry(key: "mode", value: "dev", source: "default", reloadable: true, secret: false),
             LoadedEntry(key: "secret", value: "hidden", source: "wsd.yaml:3", reloadable: true, secret: true),
         ]
         return LoadedConfiguration(
-            configuration: configuration, entries: entries, file: "/etc/wsd/wsd.yaml", warnings: [])
+            configuration: configuration, entries: entries, file: isFound ? "/etc/wsd/wsd.yaml" : nil, warnings: [])
     }
 
     /// Waits until `condition` holds on the loop: looked at after every turn that could change it.
