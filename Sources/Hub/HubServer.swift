@@ -62,10 +62,9 @@ final class HubServer {
 
     var hasNoLinks: Bool { connected.isEmpty }
 
-    /// Figures for the heartbeat. Clients are counted once for each room they are in.
+    /// Figures for the heartbeat. Clients are the workers' to count: here they are known by their rooms alone.
     var counters: ChildCounters {
         var counters = ChildCounters()
-        counters.clients = machine.membershipCount
         counters.rooms = machine.roomCount
         counters.bytesIn = bytesIn
         counters.bytesOut = bytesOut

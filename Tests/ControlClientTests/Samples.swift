@@ -14,7 +14,7 @@ enum Sample {
             configurationFile: "/etc/wsd/wsd.yaml", operation: nil, underSystemd: true, workersWanted: 2,
             processes: [
                 process("supervisor", pid: 4711, uptime: 273_845, cpu: 0.12, memory: 9_800_000),
-                process("hub", pid: 4712, uptime: 273_844, cpu: 3.1, memory: 21_000_000, clients: 1204),
+                process("hub", pid: 4712, uptime: 273_844, cpu: 3.1, memory: 21_000_000),
                 worker(1, pid: 4713), worker(2, pid: 4714),
             ], totals: totals)
     }

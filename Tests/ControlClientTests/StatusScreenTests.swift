@@ -19,7 +19,7 @@ import Wire
 
                 NAME        STATE   PID  UPTIME  RESTARTS  CLIENTS  IN/S  OUT/S  CPU%  MEMORY
                 supervisor  ready  4711   3d04h         0        -     -      -   0.1    9.3M
-                hub         ready  4712   3d04h         0     1204     -      -   3.1   20.0M
+                hub         ready  4712   3d04h         0        -     -      -   3.1   20.0M
                 worker 1    ready  4713   2h00m         0      602   617  22.8k    41   31.5M
                 worker 2    ready  4714   2h00m         0      602   617  22.8k    41   31.5M
 

@@ -75,7 +75,7 @@ package enum ChildDescriptors {
 
 /// Figures of one child. Counters only grow during its life; gauges are current. A hub fills in what it has.
 package struct ChildCounters: Codable, Sendable, Equatable {
-    /// Gauge: open WebSocket connections (workers), registered clients (hub).
+    /// Gauge: open WebSocket connections (workers).
     package var clients = 0
     /// Gauge: rooms with a member here (workers), rooms in all (hub).
     package var rooms = 0

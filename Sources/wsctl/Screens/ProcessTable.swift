@@ -29,15 +29,17 @@ enum ProcessTable {
     }
 
     private static func row(_ process: ProcessStatus) -> [Table.Cell] {
-        [
+        // The others have no clients of their own.
+        let traffic = process.worker == nil ? nil : process
+        return [
             Table.Cell(process.name),
             Table.Cell(process.state.rawValue, colour(process.state)),
             Table.Cell(process.pid.map { "\($0)" } ?? "-"),
             Table.Cell(process.uptime.map(Humanized.durationBriefly) ?? "-"),
             Table.Cell("\(process.restarts)", process.restarts > 0 ? .yellow : .plain),
-            Table.Cell(process.counters.map { "\($0.clients)" } ?? "-"),
-            Table.Cell(process.messagesInPerSecond.map(Humanized.rate) ?? "-"),
-            Table.Cell(process.messagesOutPerSecond.map(Humanized.rate) ?? "-"),
+            Table.Cell(traffic?.counters.map { "\($0.clients)" } ?? "-"),
+            Table.Cell(traffic?.messagesInPerSecond.map(Humanized.rate) ?? "-"),
+            Table.Cell(traffic?.messagesOutPerSecond.map(Humanized.rate) ?? "-"),
             Table.Cell(process.cpu.map { Humanized.fixed($0, $0 < 9.95 ? 1 : 0) } ?? "-"),
             Table.Cell(process.memory.map(Humanized.bytesBriefly) ?? "-"),
         ]
