@@ -106,7 +106,9 @@ def test_doctor_finds_a_failed_worker():
 
 def test_logs_follow_live(wsd):
     follower = subprocess.Popen([str(BIN / "wsctl"), "logs", "-f", "-n", "0", "--json", "--socket", str(wsd.control)],
-                                stdout=subprocess.PIPE, text=True)
+                                stdout=subprocess.PIPE, text=True,
+                                # Background jobs of a shell are born with SIGINT ignored, and their children with them.
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         time.sleep(0.3)  # the follower's request is on its way; nothing announces that it has arrived
         pid = wsd.worker(1)["pid"]
