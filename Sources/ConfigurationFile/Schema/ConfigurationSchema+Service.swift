@@ -86,7 +86,8 @@ extension ConfigurationSchema {
             "Unconfirmed operations that one worker holds while the hub is away; above it new ones are refused."),
         SchemaKey(
             "hub.linkQueue", \.hub.linkQueue, .size(64 * kibibyte...4 * gibibyte),
-            "Bytes that the hub queues for one worker before it cuts that link."),
+            "Bytes that the hub queues for one worker that does not read before it cuts that link; four times as many "
+                + "while the worker still reads."),
     ]
 
     static let control = [

@@ -136,7 +136,8 @@ package struct HubConfiguration: Equatable, Sendable, Codable {
     /// Bytes of unconfirmed operations a worker holds for the hub; 64 KiB…1 GiB, at least `maxMessageSize`. Above: new ones
     /// are refused.
     package var heldBytes = 8 * 1024 * 1024
-    /// Bytes the hub queues for one worker before it cuts that link; 64 KiB…4 GiB, at least `maxMessageSize`.
+    /// Bytes the hub queues for one worker that does not read before it cuts that link, four times as many while the
+    /// worker still reads; 64 KiB…4 GiB, at least `maxMessageSize`.
     package var linkQueue = 32 * 1024 * 1024
 
     package init() {}
