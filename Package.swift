@@ -6,19 +6,25 @@ let package = Package(
     products: [
         .executable(name: "wsd", targets: ["wsd"]),
         .executable(name: "wsctl", targets: ["wsctl"]),
+        .library(name: "WsdClient", targets: ["WsdClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
     targets: [
         // Nothing of ours below these.
         .target(name: "CLinux"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Model"),
 
         // Pure: the standard library and swift-collections only. No NIO, Foundation, clock or random source.
@@ -26,7 +32,7 @@ let package = Package(
         .target(name: "Realtime", dependencies: ["Model", .collections]),
 
         // Sans-I/O protocols and codecs.
-        .target(name: "WebSocketProtocol", dependencies: ["Model", .nioCore]),
+        .target(name: "WebSocketProtocol", dependencies: ["Model", "CZlib", .nioCore]),
         .target(name: "Wire", dependencies: ["Model", .nioCore]),
 
         // The operating system.
@@ -45,25 +51,51 @@ let package = Package(
                 .nioHTTP1, .hummingbird, .logging,
             ]
         ),
+        .target(name: "HistoryStore", dependencies: ["Model", "Realtime", .grdb]),
+        .target(name: "Authentication", dependencies: ["Model", "Wire", .crypto, .jwtKit]),
+        .target(
+            name: "Webhooks",
+            dependencies: ["Model", "Wire", .asyncHTTPClient, .crypto, .nioCore, .nioPosix, .nioHTTP1, .logging]
+        ),
         .target(
             name: "Hub",
-            dependencies: ["Model", "Realtime", "Wire", "ChildRuntime", .nioCore, .nioPosix, .logging]
+            dependencies: [
+                "Model", "Realtime", "Wire", "HistoryStore", "ChildRuntime", "LinuxSystem", .nioCore, .nioPosix,
+                .logging,
+            ]
         ),
         .target(
             name: "Worker",
             dependencies: [
-                "Model", "Realtime", "WebSocketProtocol", "Wire", "LinuxSystem", "ChildRuntime", .collections, .nioCore,
-                .nioPosix, .nioHTTP1, .httpTypes, .hummingbird, .logging,
+                "Model", "Realtime", "WebSocketProtocol", "Wire", "LinuxSystem", "ChildRuntime", "Authentication",
+                "Webhooks", .collections, .nioCore, .nioPosix, .nioHTTP1, .httpTypes, .hummingbird, .logging,
             ]
         ),
         .target(name: "ControlClient", dependencies: ["Model", "Wire", .nioCore, .nioPosix, .nioHTTP1]),
 
+        // A client of the server, for programs in Swift: tests, chaos and benchmarks use it.
+        .target(name: "WsdClient", dependencies: ["Model", "Wire", "WebSocketProtocol", .nioCore, .nioPosix]),
+
         // The two programs: roles, flags and screens.
         .executableTarget(
             name: "wsd",
-            dependencies: ["Model", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser]
+            dependencies: ["Model", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser],
+            // Static SQLite and zlib, where scripts/run has put them; elsewhere the shared ones.
+            linkerSettings: [.unsafeFlags(["-L.build/static"])]
         ),
-        .executableTarget(name: "wsctl", dependencies: ["Model", "Wire", "ControlClient", .argumentParser]),
+        .executableTarget(name: "wsctl", dependencies: ["Model", "Wire", "ControlClient", .crypto, .argumentParser]),
+
+        // Not shipped: what scripts/chaos and scripts/fuzz run.
+        .executableTarget(
+            name: "wsd-chaos",
+            dependencies: ["WsdClient", .argumentParser, .nioCore, .nioPosix],
+            path: "Tools/Chaos"
+        ),
+        .executableTarget(
+            name: "wsd-fuzz",
+            dependencies: ["Model", "Wire", "WebSocketProtocol", .argumentParser, .nioCore],
+            path: "Tools/Fuzz"
+        ),
 
         // Tests: one target per library, and the fleet under a virtual clock. Real processes: Tests/Integration (pytest).
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
@@ -76,7 +108,16 @@ let package = Package(
         .testTarget(name: "ConfigurationFileTests", dependencies: ["ConfigurationFile"]),
         .testTarget(name: "ChildRuntimeTests", dependencies: ["ChildRuntime", "Wire", .nioCore, .nioEmbedded]),
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", .nioCore, .nioEmbedded]),
-        .testTarget(name: "HubTests", dependencies: ["Hub", "Wire", .nioCore, .nioEmbedded]),
+        .testTarget(
+            name: "HubTests",
+            dependencies: ["Model", "Hub", "HistoryStore", "Realtime", "Wire", .logging, .nioCore, .nioEmbedded]),
+        .testTarget(name: "HistoryStoreTests", dependencies: ["HistoryStore", "Realtime", "Model", .grdb]),
+        .testTarget(name: "AuthenticationTests", dependencies: ["Authentication", "Model", .crypto, .jwtKit]),
+        .testTarget(
+            name: "WebhooksTests",
+            dependencies: ["Webhooks", "Model", "Wire", .crypto, .logging, .nioCore, .nioPosix, .nioHTTP1]
+        ),
+        .testTarget(name: "WsdClientTests", dependencies: ["WsdClient", "Model", "Wire", .nioCore, .nioEmbedded]),
         .testTarget(
             name: "WorkerTests",
             dependencies: [
@@ -88,10 +129,14 @@ let package = Package(
 )
 
 extension Target.Dependency {
+    static var asyncHTTPClient: Self { .product(name: "AsyncHTTPClient", package: "async-http-client") }
     static var argumentParser: Self { .product(name: "ArgumentParser", package: "swift-argument-parser") }
     static var collections: Self { .product(name: "Collections", package: "swift-collections") }
+    static var crypto: Self { .product(name: "Crypto", package: "swift-crypto") }
+    static var grdb: Self { .product(name: "GRDB", package: "GRDB.swift") }
     static var httpTypes: Self { .product(name: "HTTPTypes", package: "swift-http-types") }
     static var hummingbird: Self { .product(name: "Hummingbird", package: "hummingbird") }
+    static var jwtKit: Self { .product(name: "JWTKit", package: "jwt-kit") }
     static var logging: Self { .product(name: "Logging", package: "swift-log") }
     static var nioCore: Self { .product(name: "NIOCore", package: "swift-nio") }
     static var nioEmbedded: Self { .product(name: "NIOEmbedded", package: "swift-nio") }

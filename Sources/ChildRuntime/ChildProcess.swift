@@ -107,6 +107,9 @@ package final class ChildProcess: @unchecked Sendable {
         }
     }
 
+    /// Whether what is sent now leaves soon: the supervisor reads. For what may as well be left out.
+    package var isWritable: Bool { channel.isWritable }
+
     package func send(_ message: ChildMessage) {
         hop { $0.write(message) }
     }
@@ -183,6 +186,8 @@ package final class ChildProcess: @unchecked Sendable {
     private func end(_ code: Int32) {
         let log = log
         let exit = exit
+        // What was counted since the last one.
+        if heartbeat != nil { beat() }
         let written = channel.writeAndFlush(ByteBuffer())
         let late = eventLoop.scheduleTask(in: TimeAmount(Self.finalFlush)) {
             log.flush(waitingUpTo: Self.finalFlush)

@@ -38,6 +38,14 @@ struct ControlAnswerReader {
         if let error = try? ControlClient.decode(ControlError.self, body) {
             return .refused(status: Int(status.code), error)
         }
+        // The backend's API has its own shape.
+        if let answer = try? ControlClient.decode(BackendRefusal.self, body) {
+            return .refused(status: Int(status.code), answer.error)
+        }
         return .garbled("HTTP status \(status.code) \(status.reasonPhrase) without wsd's error object")
     }
+}
+
+private struct BackendRefusal: Decodable {
+    var error: ControlError
 }

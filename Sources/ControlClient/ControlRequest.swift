@@ -6,7 +6,7 @@ package struct ControlRequest: Sendable, Equatable {
     }
 
     package var method: Method
-    /// Begins with `/v1/`; plain ASCII.
+    /// Begins with `/v1/`; plain ASCII, so that other text goes through ``escaped(_:)``.
     package var path: String
     /// Names are plain ASCII, values any text.
     package var query: [(name: String, value: String)]
@@ -32,7 +32,8 @@ package struct ControlRequest: Sendable, Equatable {
         lhs.method == rhs.method && lhs.uri == rhs.uri && lhs.body == rhs.body
     }
 
-    private static func escaped(_ text: String) -> String {
+    /// A value as one segment of a path, or in a query.
+    package static func escaped(_ text: String) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var bytes: [UInt8] = []
         for byte in text.utf8 {

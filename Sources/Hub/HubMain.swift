@@ -13,7 +13,12 @@ package enum HubMain {
             ChildProcess.start(on: loop, log: log).assumeIsolated().whenComplete { result in
                 switch result {
                 case .success(let process):
-                    HubRole(process: process).begin()
+                    do throws(HistoryStartError) {
+                        try HubRole(process: process).begin()
+                    } catch {
+                        // Tried again after a while: a disk may come back, another service may end.
+                        process.fail(error.reason, exitCode: ExitCode.osError)
+                    }
                 case .failure(let error):
                     Logger(label: "wsd.hub").critical("The hub cannot start", metadata: ["error": "\(error)"])
                     log.flush(waitingUpTo: .milliseconds(200))

@@ -24,7 +24,7 @@ extension HubServer {
     }
 
     func received(_ bytes: ByteBuffer, on link: HubLink) {
-        guard link.phase != .closed else { return }
+        guard link.phase != .closed, !isStopped else { return }
         bytesIn += bytes.readableBytes
         link.decoder.append(bytes)
         process(link)
@@ -52,13 +52,20 @@ extension HubServer {
             guard Int(version) == WsdVersion.link else { return false }
             greet(link, boot: boot, slot: slot)
             return true
+        case (.client(let client, let registration), .open(let index)):
+            return machine.registerClient(client, registration, link: index)
         case (.register(let room, let clients), .open(let index)):
             return machine.register(clients, room: room, link: index)
+        case (.position(let room, let position), .open(let index)):
+            return machine.registerPosition(position, room: room, link: index)
         case (.snapshotEnd(let replayThrough), .open(let index)):
-            return machine.registrationEnded(index, replayThrough: replayThrough) { queue($0, for: $1, payload: nil) }
-        case (.operation(let operation), .open(let index)):
-            return carryOut(operation, link, index)
-        case (.hello, .open), (.register, .greeting), (.snapshotEnd, .greeting), (.operation, .greeting), (_, .closed):
+            carryOutPending()
+            return machine.registrationEnded(
+                index, replayThrough: replayThrough, now: now, wallTime: wallClock(), output: self)
+        case (.operation(let operation, let payload), .open(let index)):
+            return collect(operation, payload, link, index)
+        case (.hello, .open), (.client, .greeting), (.register, .greeting), (.position, .greeting),
+            (.snapshotEnd, .greeting), (.operation, .greeting), (_, .closed):
             return false
         }
     }
@@ -78,7 +85,7 @@ extension HubServer {
     /// Says welcome to a registered worker once operations are taken; until then it is not read. `false`: not yet.
     private func admit(_ link: HubLink, _ index: Int) -> Bool {
         guard machine.isServing(now: now) else {
-            if waitingForServing.isEmpty { scheduleGatherCheck() }
+            scheduleGatherCheck()
             if !waitingForServing.contains(where: { $0 === link }) { waitingForServing.append(link) }
             setReading(link)
             return false
@@ -88,14 +95,18 @@ extension HubServer {
         link.owesAck = true
         mark(link)
         logger.debug("Worker registered", metadata: ["link.name": "\(link.name)"])
-        if !waitingForServing.isEmpty { beginServing() }
+        if !waitingForServing.isEmpty || !waitingCalls.isEmpty { beginServing() }
         return true
     }
 
-    private func scheduleGatherCheck() {
+    func scheduleGatherCheck() {
+        guard !isGatherCheckScheduled else { return }
+        isGatherCheckScheduled = true
         let delay = machine.gatherDeadline - now
         loop.assumeIsolated().scheduleTask(in: .nanoseconds(max(0, delay.nanoseconds))) { [weak self] in
-            guard let self, !self.waitingForServing.isEmpty else { return }
+            guard let self else { return }
+            self.isGatherCheckScheduled = false
+            guard !self.waitingForServing.isEmpty || !self.waitingCalls.isEmpty else { return }
             if self.machine.isServing(now: self.now) { self.beginServing() } else { self.scheduleGatherCheck() }
         }
     }
@@ -103,6 +114,9 @@ extension HubServer {
     private func beginServing() {
         let links = waitingForServing
         waitingForServing = []
+        pending += waitingCalls
+        waitingCalls = []
+        scheduleTurn()
         for link in links where link.phase != .closed {
             process(link)
             setReading(link)
@@ -116,7 +130,7 @@ extension HubServer {
         try? link.channel.syncOptions?.setOption(.autoRead, value: !waits && !link.isHeldUp)
     }
 
-    private func refuse(_ link: HubLink, _ reason: String) {
+    func refuse(_ link: HubLink, _ reason: String) {
         protocolErrors += 1
         logger.error("Link closed", metadata: ["link.name": "\(link.name)", "error.message": "\(reason)"])
         close(link)
@@ -129,14 +143,17 @@ extension HubServer {
 
     /// Takes a link out of everything but `connected`; the others learn that its clients are gone.
     private func end(_ link: HubLink) {
+        // What it sent before its end counts.
+        carryOutPending()
         let phase = link.phase
         link.phase = .closed
         waitingForServing.removeAll { $0 === link }
         guard case .open(let index) = phase else { return }
         links[index] = nil
-        machine.linkEnded(index) { queue($0, for: $1, payload: nil) }
+        machine.linkEnded(index, now: now, output: self)
         tracker.linkEnded(index)
         scheduleSettle()
+        scheduleTurn()
         logger.debug("Worker link ended", metadata: ["link.name": "\(link.name)"])
     }
 }

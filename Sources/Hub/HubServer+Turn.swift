@@ -5,8 +5,13 @@ import Realtime
 import Wire
 
 extension HubServer {
+    /// Between two looks at what is due.
+    private static let shortestTimer = Duration.milliseconds(1)
+
     func endTurn() {
         isTurnScheduled = false
+        guard !isStopped else { return }
+        carryOutPending()
         cutOverfull()
         let marked = dirty
         dirty.removeAll(keepingCapacity: true)
@@ -17,6 +22,29 @@ extension HubServer {
         tracker.endTurn { self.links[$0]?.output.enqueued ?? 0 }
         for link in marked { write(link) }
         holdUpSenders()
+        scheduleTimer()
+    }
+
+    /// Wakes the machine when something is due by the passing of time.
+    func scheduleTimer() {
+        let due = machine.nextDeadline
+        if let timer {
+            guard due < timer.at else { return }
+            timer.task.cancel()
+        }
+        // Not at once, even where it is overdue: a turn comes between.
+        let delay = max((due - now).nanoseconds, Self.shortestTimer.nanoseconds)
+        let task = loop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { self.timePassed() }
+        timer = (due, task)
+    }
+
+    private func timePassed() {
+        timer = nil
+        guard !isStopped else { return }
+        carryOutPending()
+        machine.timeElapsed(now: now, wallTime: wallClock(), output: self)
+        if !machine.stagedWrites.isEmpty { commitStaged() }
+        scheduleTimer()
     }
 
     private func acknowledge(_ link: HubLink, _ index: Int) {

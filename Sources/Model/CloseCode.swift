@@ -29,10 +29,30 @@ package struct CloseCode: Hashable, Sendable, Codable, RawRepresentable {
     /// No pong within `websocket.pongTimeout`; reconnect at once.
     package static let heartbeatTimeout = CloseCode(rawValue: 4000)
 
+    /// The token is missing, malformed or not accepted, or no `auth` came within `auth.timeout`; do not reconnect with the
+    /// same token.
+    package static let unauthenticated = CloseCode(rawValue: 4001)
+    /// The token has expired; get a new one, then reconnect.
+    package static let tokenExpired = CloseCode(rawValue: 4002)
+    /// The application (its backend or a webhook) ended or refused the connection; do not reconnect.
+    package static let refusedByApplication = CloseCode(rawValue: 4003)
+    /// A newer connection of the same user took this one's place; do not reconnect.
+    package static let replaced = CloseCode(rawValue: 4004)
+    /// The user has as many connections as allowed; do not reconnect.
+    package static let tooManyForUser = CloseCode(rawValue: 4005)
+    /// Too many connections from this address or page, or in all; reconnect with backoff.
+    package static let tooManyConnections = CloseCode(rawValue: 4006)
+    /// Went on sending far above its rate limit; reconnect with backoff.
+    package static let rateLimitAbuse = CloseCode(rawValue: 4007)
+    /// The application could not be asked whether the connection may be; reconnect with backoff.
+    package static let backendUnavailable = CloseCode(rawValue: 4008)
+
     /// Whether a client library should connect again by itself.
     package var shouldReconnect: Bool {
         switch self {
-        case .goingAway, .internalError, .serviceRestart, .tryAgainLater, .heartbeatTimeout: true
+        case .goingAway, .internalError, .serviceRestart, .tryAgainLater, .heartbeatTimeout, .tokenExpired,
+            .tooManyConnections, .rateLimitAbuse, .backendUnavailable:
+            true
         default: false
         }
     }

@@ -35,18 +35,33 @@ package struct ClientID: Hashable, Sendable, Codable, CustomStringConvertible {
 }
 
 /// Crockford's base 32, lower case, without leading zeros: digits that are not mistaken for one another when read aloud.
-enum Base32 {
+package enum Base32 {
     private static let digits = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+    /// Digits of the largest number.
+    package static let maxLength = 13
+
+    /// Digits of a number; at least one.
+    package static func length(of value: UInt64) -> Int {
+        max(1, (UInt64.bitWidth - value.leadingZeroBitCount + 4) / 5)
+    }
+
+    /// Writes the digits of a number. `space`: as many bytes as ``length(of:)`` says.
+    package static func write(_ value: UInt64, to space: UnsafeMutableRawBufferPointer) {
+        var rest = value
+        digits.withUnsafeBufferPointer { digits in
+            for index in space.indices.reversed() {
+                space[index] = digits[Int(rest & 31)]
+                rest >>= 5
+            }
+        }
+    }
 
     static func encode(_ value: UInt64) -> String {
-        if value == 0 { return "0" }
-        var rest = value
-        var bytes: [UInt8] = []
-        while rest > 0 {
-            bytes.append(digits[Int(rest & 31)])
-            rest >>= 5
+        String(unsafeUninitializedCapacity: maxLength) { space in
+            let length = length(of: value)
+            write(value, to: UnsafeMutableRawBufferPointer(start: space.baseAddress, count: length))
+            return length
         }
-        return String(decoding: bytes.reversed(), as: UTF8.self)
     }
 
     static func decode(_ text: some StringProtocol) -> UInt64? {

@@ -7,6 +7,8 @@ struct FrameHeader: Equatable {
 
     var isFinal: Bool
     var opcode: Opcode
+    /// RSV1: the message is compressed (RFC 7692 section 6). Only a message's first frame has it.
+    var isCompressed = false
     /// Bytes of the header itself.
     var size: Int
     /// Bytes of payload.
@@ -18,8 +20,8 @@ struct FrameHeader: Equatable {
     struct Rules {
         /// Whether frames must be masked (the server's side) or must not be (the client's).
         var masked: Bool
-        /// Bits of the first byte that an extension may set; none yet. permessage-deflate would allow 0x40 (RSV1).
-        var allowedReservedBits: UInt8 = 0
+        /// Whether permessage-deflate was agreed on: RSV1 may be set on a message's first frame.
+        var compression = false
     }
 
     enum Result: Equatable {
@@ -33,8 +35,12 @@ struct FrameHeader: Equatable {
     static func read(_ bytes: UnsafeRawBufferPointer, rules: Rules) -> Result {
         guard bytes.count >= 1 else { return .incomplete(2) }
         let first = bytes[0]
-        guard first & 0x70 & ~rules.allowedReservedBits == 0 else { return .violation("a reserved bit is set") }
+        guard first & (rules.compression ? 0x30 : 0x70) == 0 else { return .violation("a reserved bit is set") }
         guard let opcode = Opcode(rawValue: first & 0x0F) else { return .violation("the opcode is reserved") }
+        let isCompressed = first & 0x40 != 0
+        guard !isCompressed || opcode == .text || opcode == .binary else {
+            return .violation("a reserved bit is set")
+        }
         let isFinal = first & 0x80 != 0
         guard isFinal || !opcode.isControl else { return .violation("a control frame is fragmented") }
 
@@ -67,6 +73,9 @@ struct FrameHeader: Equatable {
             guard bytes.count >= size else { return .incomplete(size) }
             key = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: lengthEnd, as: UInt32.self))
         }
-        return .header(FrameHeader(isFinal: isFinal, opcode: opcode, size: size, length: length, maskingKey: key))
+        return .header(
+            FrameHeader(
+                isFinal: isFinal, opcode: opcode, isCompressed: isCompressed, size: size, length: length,
+                maskingKey: key))
     }
 }

@@ -21,15 +21,35 @@ package enum FrameWriter {
         return out
     }
 
+    /// A server's frame of a message that is compressed already, in a buffer of its own.
+    static func compressedFrame(_ kind: MessageKind, deflated: ByteBuffer) -> ByteBuffer {
+        var out = ByteBufferAllocator().buffer(capacity: deflated.readableBytes + 10)
+        writeCompressed(kind, deflated: deflated, maskingKey: nil, into: &out)
+        return out
+    }
+
+    /// Appends a message that is compressed already.
+    static func writeCompressed(
+        _ kind: MessageKind,
+        deflated: ByteBuffer,
+        maskingKey: UInt32?,
+        into out: inout ByteBuffer
+    ) {
+        write(kind == .text ? .text : .binary, deflated, isCompressed: true, maskingKey: maskingKey, into: &out)
+    }
+
     /// Appends any frame. Control frames carry at most 125 bytes; the caller sees to that.
     package static func write(
         _ opcode: Opcode,
         _ payload: ByteBuffer,
         isFinal: Bool = true,
+        isCompressed: Bool = false,
         maskingKey: UInt32? = nil,
         into out: inout ByteBuffer
     ) {
-        writeHeader(opcode, length: payload.readableBytes, isFinal: isFinal, maskingKey: maskingKey, into: &out)
+        writeHeader(
+            opcode, length: payload.readableBytes, isFinal: isFinal, isCompressed: isCompressed, maskingKey: maskingKey,
+            into: &out)
         let start = out.writerIndex
         out.writeImmutableBuffer(payload)
         guard let maskingKey else { return }
@@ -44,10 +64,12 @@ package enum FrameWriter {
         _ opcode: Opcode,
         length: Int,
         isFinal: Bool = true,
+        isCompressed: Bool = false,
         maskingKey: UInt32? = nil,
         into out: inout ByteBuffer
     ) {
-        let first = UInt16(opcode.rawValue | (isFinal ? 0x80 : 0)) << 8 | (maskingKey == nil ? 0 : 0x80)
+        let flags: UInt8 = (isFinal ? 0x80 : 0) | (isCompressed ? 0x40 : 0)
+        let first = UInt16(opcode.rawValue | flags) << 8 | (maskingKey == nil ? 0 : 0x80)
         switch length {
         case ...125:
             out.writeInteger(first | UInt16(truncatingIfNeeded: length))

@@ -2,7 +2,7 @@
 package struct HTTPRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// HTTP status, 400…599.
     package var status: Int
-    /// One sentence of ASCII without line breaks; it becomes the body.
+    /// One sentence of ASCII without line breaks; it becomes the body. Plain text, unless ``fields`` has a `Content-Type`.
     package var sentence: String
     /// Further response fields (`Sec-WebSocket-Version`, `Allow`, …).
     package var fields: [HTTPField]

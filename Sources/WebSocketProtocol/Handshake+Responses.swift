@@ -2,10 +2,13 @@ import NIOCore
 
 extension Handshake {
     /// Appends the 101 response.
-    /// - Parameter subprotocol: one of the offered ones, or `nil`.
+    /// - Parameters:
+    ///   - subprotocol: one of the offered ones, or `nil`.
+    ///   - deflate: what ``HandshakeOffer/agreeOnDeflate(_:)`` made of the same offer.
     package static func writeAcceptance(
         of offer: HandshakeOffer,
         subprotocol: String? = nil,
+        deflate: DeflateAgreement? = nil,
         fields: [HTTPField] = [],
         into out: inout ByteBuffer
     ) {
@@ -17,6 +20,10 @@ extension Handshake {
             out.writeStaticString("\r\nSec-WebSocket-Protocol: ")
             out.writeString(subprotocol)
         }
+        if let deflate {
+            out.writeStaticString("\r\nSec-WebSocket-Extensions: ")
+            out.writeString(deflate.response)
+        }
         write(fields, into: &out)
         out.writeStaticString("\r\n\r\n")
     }
@@ -27,7 +34,10 @@ extension Handshake {
         out.writeString(String(refusal.status))
         out.writeStaticString(" ")
         out.writeString(reasonPhrase(refusal.status))
-        out.writeStaticString("\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ")
+        if !refusal.fields.contains(where: { $0.name.lowercased() == "content-type" }) {
+            out.writeStaticString("\r\nContent-Type: text/plain; charset=utf-8")
+        }
+        out.writeStaticString("\r\nContent-Length: ")
         out.writeString(String(refusal.sentence.utf8.count + 1))
         let connection = refusal.fields.first { $0.name.lowercased() == "connection" }?.value
         write(refusal.fields.filter { $0.name.lowercased() != "connection" }, into: &out)

@@ -58,11 +58,19 @@ package enum Handshake {
                 fields: [HTTPField("Sec-WebSocket-Version", "13"), HTTPField("Upgrade", "websocket")]
             )
         }
-        return HandshakeOffer(
+        var offer = HandshakeOffer(
             acceptKey: try acceptKey(head),
             subprotocols: try subprotocols(head),
             extensions: head.joined("sec-websocket-extensions")
         )
+        if let extensions = offer.extensions {
+            // RFC 6455 section 9.1 leaves no choice.
+            guard let list = ExtensionElement.list(extensions) else {
+                throw .malformed("The field Sec-WebSocket-Extensions is not a list of extensions.")
+            }
+            offer.deflateOffers = list.compactMap(DeflateOffer.init)
+        }
+        return offer
     }
 
     private static func acceptKey(_ head: RequestHead) throws(HTTPRefusal) -> String {
@@ -71,12 +79,17 @@ package enum Handshake {
         }
         let accepted = head.withFirst("sec-websocket-key") { key -> String? in
             guard Base64.encodesSixteenBytes(key) else { return nil }
-            return Base64.encode(SHA1.digest(key, followedBy: "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+            return Self.accepted(key)
         }
         guard case .some(.some(let key)) = accepted else {
             throw .malformed("The field Sec-WebSocket-Key is not 16 bytes in base64.")
         }
         return key
+    }
+
+    /// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`.
+    static func accepted(_ key: UnsafeRawBufferPointer) -> String {
+        Base64.encode(SHA1.digest(key, followedBy: "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
     }
 
     private static func subprotocols(_ head: RequestHead) throws(HTTPRefusal) -> [String] {
@@ -101,9 +114,10 @@ package struct HandshakeOffer: Equatable, Sendable {
     package var acceptKey: String
     /// What the client offers, in its order of preference.
     package var subprotocols: [String]
-    /// `Sec-WebSocket-Extensions` as sent. None is spoken yet; permessage-deflate is to be chosen from here, and then
-    /// lets RSV1 through in `FrameHeader.Rules`.
+    /// `Sec-WebSocket-Extensions` as sent.
     package var extensions: String?
+    /// The well-formed offers of permessage-deflate among them, in the client's order of preference.
+    var deflateOffers: [DeflateOffer] = []
 }
 
 extension HTTPRefusal {

@@ -27,8 +27,8 @@ package struct RequestHeadParser: Sendable {
     /// Looks at all bytes received so far; `bytes` must begin with what the call before saw.
     package mutating func parse(_ bytes: ByteBuffer) -> Result {
         let found: Int? = bytes.withUnsafeReadableBytes { whole in
-            guard let start = Self.start(of: whole) else { return nil }
-            return Self.endOfHead(whole, from: max(start, searched - 3))
+            guard let start = HeadLines.start(of: whole) else { return nil }
+            return HeadLines.endOfHead(whole, from: max(start, searched - 3))
         }
         guard let length = found else {
             if let refusal = Self.refusalOfBeginning(bytes) { return .refused(refusal) }
@@ -48,31 +48,10 @@ package struct RequestHeadParser: Sendable {
 }
 
 extension RequestHeadParser {
-    /// Index of the first byte behind empty lines; `nil` while there are only such.
-    private static func start(of bytes: UnsafeRawBufferPointer) -> Int? {
-        bytes.firstIndex { $0 != 0x0D && $0 != 0x0A }
-    }
-
-    /// Index behind the CR LF CR LF that ends the head.
-    private static func endOfHead(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        var index = start
-        while index + 4 <= bytes.count {
-            // The byte at +3 tells how far the pattern may be shifted at least.
-            switch bytes[index + 3] {
-            case 0x0A:
-                if bytes[index] == 0x0D, bytes[index + 1] == 0x0A, bytes[index + 2] == 0x0D { return index + 4 }
-                index += 2
-            case 0x0D: index += 1
-            default: index += 4
-            }
-        }
-        return nil
-    }
-
     /// What no HTTP request begins with is refused at once instead of waited for.
     private static func refusalOfBeginning(_ bytes: ByteBuffer) -> HTTPRefusal? {
         bytes.withUnsafeReadableBytes { whole in
-            guard let start = start(of: whole) else { return nil }
+            guard let start = HeadLines.start(of: whole) else { return nil }
             if whole[start] == 0x16 {
                 return HTTPRefusal(
                     status: 400,
@@ -85,7 +64,7 @@ extension RequestHeadParser {
 
     private static func read(_ bytes: ByteBuffer) throws(HTTPRefusal) -> RequestHead {
         try bytes.withUnsafeReadableBytes { (whole) throws(HTTPRefusal) in
-            var cursor = LineCursor(bytes: whole, index: start(of: whole) ?? 0)
+            var cursor = LineCursor(bytes: whole, index: HeadLines.start(of: whole) ?? 0)
             let (method, target, minorVersion) = try requestLine(cursor.next(), in: whole)
             var lines: [RequestHead.Line] = []
             lines.reserveCapacity(16)
@@ -95,7 +74,7 @@ extension RequestHeadParser {
                 guard lines.count < maxFields else {
                     throw HTTPRefusal(status: 431, sentence: "The request head has more than \(maxFields) fields.")
                 }
-                lines.append(try field(line, in: whole))
+                lines.append(try HeadLines.field(line, in: whole))
             }
             let head = RequestHead(
                 method: method,
@@ -136,44 +115,6 @@ extension RequestHeadParser {
             String(decoding: bytes[afterMethod..<second], as: UTF8.self),
             minor - 0x30
         )
-    }
-
-    private static func field(
-        _ line: Range<Int>,
-        in bytes: UnsafeRawBufferPointer
-    ) throws(HTTPRefusal) -> RequestHead.Line {
-        guard !bytes[line.lowerBound].isBlank else {
-            throw .malformed("A field is folded over several lines, which is obsolete.")
-        }
-        guard let colon = bytes[line].firstIndex(of: UInt8(ascii: ":")), colon > line.lowerBound,
-            bytes[line.lowerBound..<colon].allSatisfy(\.isTokenCharacter)
-        else { throw .malformed("A line of the request head is not `Name: value`.") }
-        var (first, last) = (colon + 1, line.upperBound)
-        while first < last, bytes[first].isBlank { first += 1 }
-        while first < last, bytes[last - 1].isBlank { last -= 1 }
-        guard bytes[first..<last].allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
-            throw .malformed("A field of the request head contains a control character.")
-        }
-        return RequestHead.Line(
-            name: UInt32(clamping: line.lowerBound)..<UInt32(clamping: colon),
-            value: UInt32(clamping: first)..<UInt32(clamping: last)
-        )
-    }
-}
-
-/// Steps through lines that end with CR LF.
-private struct LineCursor {
-    let bytes: UnsafeRawBufferPointer
-    var index: Int
-
-    mutating func next() throws(HTTPRefusal) -> Range<Int> {
-        let start = index
-        guard let feed = bytes[start...].firstIndex(of: 0x0A) else { throw .malformed("The request head breaks off.") }
-        guard feed > start, bytes[feed - 1] == 0x0D else {
-            throw .malformed("A line of the request head does not end with CR LF.")
-        }
-        index = feed + 1
-        return start..<(feed - 1)
     }
 }
 

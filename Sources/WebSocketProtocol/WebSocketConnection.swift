@@ -9,34 +9,49 @@ import NIOCore
 /// - hand over buffers nobody else reads the bytes of any more: masks are removed *in place*, also when the storage is
 ///   shared with the receive pool of a channel;
 /// - after `.close` and `.failed` write the close frame, flush and close the transport; `next` returns `nil` from then on;
+/// - give a connection that was decoded the event loop's pool by `use(_:)`;
 /// - after `writeClose` write nothing more; wait a bounded time for the peer's `.close` before closing the transport.
 ///
-/// An idle connection holds no buffer. A partial frame holds what came of it, and no more than `maxMessageSize` and a header.
+/// An idle connection holds no buffer but the windows of permessage-deflate, where such were agreed on. A partial frame
+/// holds what came of it, and no more than `maxMessageSize` and a header.
 package struct WebSocketConnection: Sendable {
     /// Received and not yet looked at.
-    private var input = ByteBuffer()
+    var input = ByteBuffer()
     /// The start of a frame whose rest has not come. Owned by this value alone.
-    private var partial = ByteBuffer()
-    /// The fragments of a message so far, unmasked.
-    private var assembled = ByteBuffer()
-    private let maxMessageSize: UInt32
-    private let maxFragments: UInt32
-    private var fragments: UInt32 = 0
-    private var utf8 = UTF8Validator()
+    var partial = ByteBuffer()
+    /// The fragments of a message so far, unmasked; compressed as they came.
+    var assembled = ByteBuffer()
+    let maxMessageSize: UInt32
+    let maxFragments: UInt32
+    var fragments: UInt32 = 0
+    var utf8 = UTF8Validator()
     /// Kind of the message in fragments; `nil` between messages.
-    private var kind: MessageKind?
-    private let role: WebSocketRole
-    private var ending: Ending = []
+    var kind: MessageKind?
+    /// Whether that message is compressed.
+    var isCompressed = false
+    let role: WebSocketRole
+    var ending: Ending = []
+    /// `nil`: permessage-deflate was not agreed on. Shared between copies until one of them changes it.
+    var deflate: DeflateContext?
 
-    private struct Ending: OptionSet, Codable {
+    struct Ending: OptionSet, Codable {
         var rawValue: UInt8
         static let closeSent = Ending(rawValue: 1)
         static let closeReceived = Ending(rawValue: 2)
         static let failed = Ending(rawValue: 4)
     }
 
-    package init(role: WebSocketRole = .server, limits: WebSocketLimits = WebSocketLimits()) {
+    /// - Parameters:
+    ///   - deflate: what the handshake has agreed on.
+    ///   - pool: that of the event loop; `nil`: one of its own.
+    package init(
+        role: WebSocketRole = .server,
+        limits: WebSocketLimits = WebSocketLimits(),
+        deflate: DeflateParameters? = nil,
+        pool: DeflatePool? = nil
+    ) {
         self.role = role
+        self.deflate = deflate.map { DeflateContext(parameters: $0, role: role, pool: pool ?? DeflatePool()) }
         maxMessageSize = UInt32(clamping: limits.maxMessageSize)
         maxFragments = UInt32(clamping: limits.maxFragments)
     }
@@ -101,7 +116,7 @@ extension WebSocketConnection {
         case failed(CloseCode, String)
     }
 
-    private var rules: FrameHeader.Rules { FrameHeader.Rules(masked: role == .server) }
+    private var rules: FrameHeader.Rules { FrameHeader.Rules(masked: role == .server, compression: deflate != nil) }
 
     /// The next whole frame, if it is there. What is there of another one is kept in `partial`.
     private mutating func takeFrame() -> Taken {
@@ -165,7 +180,9 @@ extension WebSocketConnection {
         } else {
             guard kind == nil else { return (.protocolError, "a message begins within another one") }
         }
-        guard header.length <= Int(maxMessageSize) - assembled.readableBytes else {
+        let isCompressed = header.opcode == .continuation ? isCompressed : header.isCompressed
+        let limit = isCompressed ? maxCompressedSize : Int(maxMessageSize)
+        guard header.length <= limit - assembled.readableBytes else {
             return (.messageTooBig, "a message is larger than \(maxMessageSize) bytes")
         }
         guard fragments < maxFragments else {
@@ -183,7 +200,7 @@ extension WebSocketConnection {
         }
     }
 
-    private mutating func fail(_ code: CloseCode, _ reason: String) -> WebSocketEvent {
+    mutating func fail(_ code: CloseCode, _ reason: String) -> WebSocketEvent {
         ending.insert(.failed)
         dropInput()
         return .failed(code, reason: reason)
@@ -194,6 +211,7 @@ extension WebSocketConnection {
         partial = ByteBuffer()
         assembled = ByteBuffer()
         kind = nil
+        isCompressed = false
         fragments = 0
     }
 }
@@ -220,9 +238,11 @@ extension WebSocketConnection {
     ) -> WebSocketEvent? {
         guard header.isFinal else {
             self.kind = kind
+            isCompressed = header.isCompressed
             utf8 = UTF8Validator()
             return fragment(of: kind, header, payload, isASCII: isASCII)
         }
+        if header.isCompressed { return compressedMessage(kind, payload) }
         if kind == .text, !isASCII, !payload.withUnsafeReadableBytes(UTF8Validator.isValid) {
             return fail(.invalidPayload, "a text message is not UTF-8")
         }
@@ -235,7 +255,7 @@ extension WebSocketConnection {
         _ payload: ByteBuffer,
         isASCII: Bool
     ) -> WebSocketEvent? {
-        if kind == .text, !(isASCII && utf8.isComplete) {
+        if kind == .text, !isCompressed, !(isASCII && utf8.isComplete) {
             let valid = payload.withUnsafeReadableBytes { utf8.consume($0) }
             guard valid, utf8.isComplete || !header.isFinal else {
                 return fail(.invalidPayload, "a text message is not UTF-8")
@@ -248,7 +268,9 @@ extension WebSocketConnection {
         assembled = ByteBuffer()
         self.kind = nil
         fragments = 0
-        return .message(kind, message)
+        guard isCompressed else { return .message(kind, message) }
+        isCompressed = false
+        return compressedMessage(kind, message)
     }
 
     private mutating func close(_ payload: ByteBuffer) -> WebSocketEvent {
@@ -268,39 +290,5 @@ extension WebSocketConnection {
         ending.insert(.closeReceived)
         dropInput()
         return .close(code, reason: reason)
-    }
-}
-
-extension WebSocketConnection: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case unread, assembled, maxMessageSize, maxFragments, fragments, utf8, kind, role, ending
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var unread = partial
-        unread.writeImmutableBuffer(input)
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(unread, forKey: .unread)
-        try container.encode(assembled, forKey: .assembled)
-        try container.encode(maxMessageSize, forKey: .maxMessageSize)
-        try container.encode(maxFragments, forKey: .maxFragments)
-        try container.encode(fragments, forKey: .fragments)
-        try container.encode(utf8, forKey: .utf8)
-        try container.encodeIfPresent(kind, forKey: .kind)
-        try container.encode(role, forKey: .role)
-        try container.encode(ending, forKey: .ending)
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        input = try container.decode(ByteBuffer.self, forKey: .unread)
-        assembled = try container.decode(ByteBuffer.self, forKey: .assembled)
-        maxMessageSize = try container.decode(UInt32.self, forKey: .maxMessageSize)
-        maxFragments = try container.decode(UInt32.self, forKey: .maxFragments)
-        fragments = try container.decode(UInt32.self, forKey: .fragments)
-        utf8 = try container.decode(UTF8Validator.self, forKey: .utf8)
-        kind = try container.decodeIfPresent(MessageKind.self, forKey: .kind)
-        role = try container.decode(WebSocketRole.self, forKey: .role)
-        ending = try container.decode(Ending.self, forKey: .ending)
     }
 }

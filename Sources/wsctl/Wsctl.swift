@@ -11,6 +11,7 @@ struct Wsctl: AsyncParsableCommand {
             Examples:
               wsctl status                   everything on one screen
               wsctl logs -f --level warning  follow what goes wrong
+              wsctl trace --user ada         watch what happens to somebody, live
               wsctl reload                   new configuration, new workers, nobody refused
               wsctl doctor                   find out what is wrong and what to do
 
@@ -21,13 +22,16 @@ struct Wsctl: AsyncParsableCommand {
             CommandGroup(
                 name: "Inspection",
                 subcommands: [
-                    StatusCommand.self, WorkersCommand.self, ClientsCommand.self, RoomsCommand.self, StatsCommand.self,
-                    LogsCommand.self, ConfigCommand.self, VersionCommand.self,
+                    StatusCommand.self, WorkersCommand.self, ClientsCommand.self, UserCommand.self, RoomsCommand.self,
+                    PresenceCommand.self, HistoryCommand.self, StatsCommand.self, TraceCommand.self, LogsCommand.self,
+                    ConfigCommand.self, VersionCommand.self,
                 ]),
             CommandGroup(
                 name: "Operation",
                 subcommands: [ReloadCommand.self, RestartCommand.self, ScaleCommand.self, StopCommand.self]),
-            CommandGroup(name: "Messaging", subcommands: [KickCommand.self, PublishCommand.self]),
+            CommandGroup(
+                name: "Messaging",
+                subcommands: [KickCommand.self, DisconnectCommand.self, PublishCommand.self, KeyCommand.self]),
             CommandGroup(name: "Diagnosis", subcommands: [DoctorCommand.self]),
         ])
 

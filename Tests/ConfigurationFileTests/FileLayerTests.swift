@@ -71,7 +71,7 @@ import Testing
         ),
         (
             "rooms:\n  zebra: 1",
-            "2:3: rooms.zebra is not a key of wsd.yaml; the keys of rooms are announceMax, maxPerClient, maxNameLength"
+            "2:3: rooms.zebra is not a key of wsd.yaml; the keys of rooms are announceMax, maxPerClient, maxNameLength, presenceGrace, typingTimeout, broadcast, direct, rules, defaults"
         ),
         ("? [a]\n: 1", "1:3: a key must be a word"),
         (

@@ -24,7 +24,8 @@ import Testing
         "\\xFF", "\"\\uD800\"",
         "mode: ", "workers:\n", "count", "9223372036854775807", "-1", "1e999", "99999999999h", "0.000001TiB", ":8080",
         "unix:/",
-        "[::1]:80", "10.0.0.0/99", "listen", "auto", "none", "~",
+        "[::1]:80", "10.0.0.0/99", "listen", "auto", "none", "~", "match: ", "[{match: a}]", "{user}", "https://",
+        "1/s",
     ]
 
     private func mutated(_ base: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
@@ -59,6 +60,13 @@ import Testing
         http:
           staticFolder: public   # the pages
           trustedProxies: 10.0.0.0/8
+        rooms:
+          rules:
+            - {match: "chat:*", join: users, historyTTL: 24h}
+            - match: "user:{user}"
+              rate: 5/s burst 10
+        limits: {origins: ["https://*.example.org", same-host], userRate: off}
+        webhooks: {rpc: {timeout: 1s}}
         """
 
     @Test(arguments: 1...8 as ClosedRange<UInt64>)

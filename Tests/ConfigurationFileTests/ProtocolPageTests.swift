@@ -13,7 +13,8 @@ import Testing
     @Test(arguments: [
         CloseCode.normal, .goingAway, .protocolError, .unsupportedData, .invalidPayload, .policyViolation,
         .messageTooBig,
-        .internalError, .serviceRestart, .tryAgainLater, .heartbeatTimeout,
+        .internalError, .serviceRestart, .tryAgainLater, .heartbeatTimeout, .unauthenticated, .tokenExpired,
+        .refusedByApplication, .replaced, .tooManyForUser, .tooManyConnections, .rateLimitAbuse, .backendUnavailable,
     ])
     func everyCloseCodeIsListedWithItsRule(_ code: CloseCode) throws {
         let lines = try projectFile("docs/protocol.md").split(separator: "\n")
@@ -29,6 +30,7 @@ import Testing
             schema.sections.contains { code.hasPrefix("\($0.name).") } && !code.contains(" ")
         }
         #expect(names.count > 10)
-        #expect(names.allSatisfy { schema.key(String($0)) != nil })
+        let unknown = names.map(String.init).filter { schema.key($0) == nil && !schema.isSection($0) }
+        #expect(unknown == [])
     }
 }

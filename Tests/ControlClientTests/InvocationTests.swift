@@ -9,6 +9,7 @@ import Testing
         (["status"], ["status"]),
         (["--socket", "/a", "status", "--json"], ["status", "--socket", "/a", "--json"]),
         (["--json", "--socket=/a", "publish", "r", "{}"], ["publish", "--json", "--socket=/a", "r", "{}"]),
+        (["--json", "key", "new", "web"], ["key", "new", "--json", "web"]), (["--json", "key"], ["key", "--json"]),
         (["--socket"], ["--socket"]), (["--socket", "/a"], ["--socket", "/a"]),
         (["--socket", "/a", "--help"], ["--socket", "/a", "--help"]), (["--version"], ["--version"]), ([], []),
     ])

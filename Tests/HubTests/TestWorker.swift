@@ -8,6 +8,7 @@ import Wire
 /// A worker's end of a link to the server under test.
 final class TestWorker {
     let boot: BootID
+    let room = RoomName("r")
     let channel: EmbeddedChannel
     let gate = WriteGate()
     private var decoder = HubLinkDecoder(maxPayload: 1 << 20)
@@ -25,18 +26,35 @@ final class TestWorker {
         try channel.writeInbound(buffer)
     }
 
-    func register(members: [UInt64], replayThrough: UInt64) throws {
+    /// Says hello and hands over a snapshot; `members` of the room `r`.
+    func register(
+        members: [UInt64], replayThrough: UInt64, clients: [UInt64: ClientRegistration] = [:],
+        positions: [RoomName: RoomPosition] = [:]
+    ) throws {
         try send { buffer in
             HubLinkEncoder.hello(boot: boot, slot: 1, into: &buffer)
-            HubLinkEncoder.register(room: RoomName("r"), clients: members, into: &buffer)
+            for (client, registration) in clients { HubLinkEncoder.client(client, registration, into: &buffer) }
+            HubLinkEncoder.register(room: room, clients: members, into: &buffer)
+            for (room, position) in positions { HubLinkEncoder.position(room: room, position, into: &buffer) }
             HubLinkEncoder.snapshotEnd(replayThrough: replayThrough, into: &buffer)
         }
     }
 
+    func write(
+        _ sequence: UInt64, _ client: UInt64, _ request: HubRequest, _ data: String = "", wantsReply: Bool = false,
+        _ buffer: inout ByteBuffer
+    ) {
+        var operation = HubOperation(sequence: sequence, client: client, request: request)
+        operation.wantsReply = wantsReply
+        HubLinkEncoder.operation(operation, payload: ByteBuffer(string: data).readableBytesView, into: &buffer)
+    }
+
+    func ask(_ sequence: UInt64, _ client: UInt64, _ request: HubRequest, _ data: String = "") throws {
+        try send { write(sequence, client, request, data, wantsReply: true, &$0) }
+    }
+
     func writePublish(_ sequence: UInt64, _ client: UInt64, _ data: String, _ buffer: inout ByteBuffer) {
-        HubLinkEncoder.operation(
-            sequence: sequence, kind: .publish, client: client, room: RoomName("r"),
-            payload: ByteBuffer(string: data).readableBytesView, into: &buffer)
+        write(sequence, client, .publish(room, nil, includesSender: false), data, &buffer)
     }
 
     func publish(sequence: UInt64, client: UInt64, _ data: String) throws {
@@ -51,22 +69,31 @@ final class TestWorker {
         return frames
     }
 
-    /// Data of the publications since the last call.
-    func payloads() throws -> [String] {
-        try frames().compactMap { frame in
-            guard case .delivery(let delivery) = frame, delivery.delivery.kind == .message else { return nil }
-            return String(buffer: delivery.payload)
+    /// Data of the publications since the last call; with the offset where the room has history: `7:"data"`.
+    func payloads() throws -> [String] { Self.payloads(try frames()) }
+
+    static func payloads(_ frames: [HubFrame]) -> [String] {
+        frames.compactMap { frame in
+            guard case .delivery(let delivery, let payload) = frame, delivery.kind == .message else { return nil }
+            return (delivery.position.map { "\($0.offset):" } ?? "") + String(buffer: payload)
         }
+    }
+
+    /// Replies since the last call, by the sequence of what they answer.
+    func replies() throws -> [UInt64: HubReply] {
+        var replies: [UInt64: HubReply] = [:]
+        for case .reply(let sequence, let reply) in try frames() { replies[sequence] = reply }
+        return replies
     }
 
     /// Announcements among frames.
     func presence(_ frames: [HubFrame]) throws -> [String] {
         frames.compactMap { frame in
-            guard case .delivery(let delivery) = frame else { return nil }
-            switch delivery.delivery.kind {
-            case .userJoined: return "joined \(delivery.delivery.subject.serial)"
-            case .userLeft: return "left \(delivery.delivery.subject.serial)"
-            case .message, .broadcast: return nil
+            guard case .delivery(let delivery, _) = frame else { return nil }
+            switch delivery.kind {
+            case .userJoined: return "joined \(delivery.subject.serial)"
+            case .userLeft: return "left \(delivery.subject.serial)"
+            case .message, .broadcast, .typingStarted, .typingStopped, .read, .direct: return nil
             }
         }
     }

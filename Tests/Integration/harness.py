@@ -67,6 +67,8 @@ class Notifications:
     def __init__(self, path):
         self.path = str(path)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        # A former service in the same directory left its own.
+        Path(self.path).unlink(missing_ok=True)
         self.socket.bind(self.path)
         self.lines = []
 
@@ -108,11 +110,15 @@ class Wsd:
         self.keep = directory is not None
         self.control = self.directory / "control.sock"
         self.config_file = self.directory / "wsd.yaml"
+        if "limits:" not in config:
+            # Tests send faster than people do.
+            config += "\nlimits:\n  messageRate: off\n"
         self.config_file.write_text(config)
         self.stderr_path = self.directory / "stderr"
         self.notifications = Notifications(self.directory / "notify.sock")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "TMPDIR": str(self.directory),
-                       "NOTIFY_SOCKET": self.notifications.path, **(env or {})}
+                       "NOTIFY_SOCKET": self.notifications.path, "STATE_DIRECTORY": str(self.directory / "state"),
+                       **(env or {})}
         command = [*prefix, str(binary or BIN / "wsd"), "--config", str(self.config_file), "--socket", str(self.control)]
         if listen:
             command += ["--listen", listen]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -455,14 +456,17 @@ def test_memory_is_flat(calm):
 
 def test_killed_successor_aborts_a_reload_and_nothing_else():
     with Wsd(workers=2, config=QUICK) as service, listened_to(service):
-        old = set(process_tree(service.pid))
+        count = len(process_tree(service.pid))
         for _ in range(5):
+            old = set(process_tree(service.pid))
             reload = service.ctl_background("reload")
             for pid in wait_until(lambda: set(process_tree(service.pid)) - old, "a successor", 5, 0.0005):
                 os.kill(pid, signal.SIGKILL)
             output, _ = reload.communicate(timeout=10)
-            assert reload.returncode == 1 and "Aborted: worker 1" in output
-        assert set(process_tree(service.pid)) == old and service.status()["health"] == "ok" and not zombies(service.pid)
+            # On a busy machine the first is READY before it is seen here, and the second is hit.
+            assert reload.returncode == 1 and re.search(r"Aborted: worker \d", output), output
+            wait_until(lambda: len(process_tree(service.pid)) == count, "as many processes as before")
+        assert service.status()["health"] == "ok" and not zombies(service.pid)
 
 
 def test_one_order_under_reload_and_hub_kill():
@@ -533,7 +537,7 @@ def test_operations_at_once_and_scaling_to_and_fro():
             scale(count)
         wait_until(lambda: len(process_tree(service.pid)) == 3 and not zombies(service.pid), "hub and two workers")
         assert service.wait_healthy()
-        wait_until(lambda: len(os.listdir(f"/proc/{service.pid}/fd")) == before, f"{before} descriptors", 5)
+        wait_until(lambda: len(os.listdir(f"/proc/{service.pid}/fd")) <= before, f"at most {before} descriptors", 5)
         Peer(service.port).close()
 
 

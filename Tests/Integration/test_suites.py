@@ -24,6 +24,15 @@ def test_autobahn_quick():
         assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
 
 
+@pytest.mark.skipif(not (BIN / "wsd-chaos").exists(), reason="wsd-chaos is not built (scripts/test without arguments does)")
+@pytest.mark.timeout(200)
+def test_a_little_chaos():
+    result = subprocess.run([str(ROOT / "scripts" / "chaos"), "--seconds", "15", "--clients", "200", "--rooms", "20", "--workers",
+                             "2", "--seed", "1"], capture_output=True, text=True, timeout=190,
+                            env={**os.environ, "WSD_BIN": str(BIN)})
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-2000:]
+
+
 class Box:
     """A real systemd in a box of namespaces."""
 

@@ -20,33 +20,47 @@ final class SimulatedHub {
 
     let boot: BootID
     private(set) var machine: HubStateMachine
+    private let storage: SimulatedStorage
     private var tracker = SettlementTracker()
     private(set) var links: [Link] = []
     private var byIndex: [Int: Link] = [:]
+    /// Operations that are to be carried out in this turn.
+    private var collected: [(operation: HubOperation, payload: ByteBuffer, link: Int)] = []
     /// Data of each room's publications in the order in which they were carried out.
     private(set) var order: [RoomName: [String]] = [:]
     private(set) var faults: [String] = []
+    private var now: MonotonicTime
 
-    init(boot: BootID, expectedLinks: Int, now: MonotonicTime) {
+    init(
+        boot: BootID, configuration: WsdConfiguration, expectedLinks: Int, storage: SimulatedStorage, seed: UInt64,
+        now: MonotonicTime
+    ) {
         self.boot = boot
-        machine = HubStateMachine(boot: boot, announceMax: 1000, expectedLinks: expectedLinks, now: now)
+        self.storage = storage
+        self.now = now
+        machine = HubStateMachine(
+            boot: boot, configuration: configuration, expectedLinks: expectedLinks, storage: storage, seed: seed,
+            now: now)
     }
 
     func accept(_ link: SimulatedLink) {
         links.append(Link(link))
     }
 
-    /// Reads up to `limit` bytes of a link and carries out what is whole.
+    private var wallTime: Int64 { 1_000_000_000 + (now - .zero).milliseconds }
+
+    /// Reads up to `limit` bytes of a link and collects what is whole.
     func read(_ link: Link, limit: Int, now: MonotonicTime) {
-        if isWaiting(link, now: now) { return }
-        process(link, now: now)
-        if isWaiting(link, now: now) { return }
+        self.now = now
+        if isWaiting(link) { return }
+        process(link)
+        if isWaiting(link) { return }
         guard let bytes = link.link.read(at: .hub, limit: limit) else { return end(link) }
         link.decoder.append(bytes)
-        process(link, now: now)
+        process(link)
     }
 
-    private func isWaiting(_ link: Link, now: MonotonicTime) -> Bool {
+    private func isWaiting(_ link: Link) -> Bool {
         guard let index = link.index, machine.isRegistered(index), !link.hasWelcome else { return false }
         guard machine.isServing(now: now) else { return true }
         link.hasWelcome = true
@@ -55,9 +69,9 @@ final class SimulatedHub {
         return false
     }
 
-    private func process(_ link: Link, now: MonotonicTime) {
+    private func process(_ link: Link) {
         do {
-            while !isWaiting(link, now: now), let frame = try link.decoder.nextWorkerFrame() {
+            while !isWaiting(link), let frame = try link.decoder.nextWorkerFrame() {
                 if !take(frame, link) { faults.append("frame out of order: \(frame)") }
             }
         } catch {
@@ -66,6 +80,7 @@ final class SimulatedHub {
     }
 
     private func take(_ frame: WorkerFrame, _ link: Link) -> Bool {
+        let index = link.index ?? -1
         switch frame {
         case .hello(_, let boot, let slot):
             if let old = machine.link(of: boot).flatMap({ byIndex[$0] }) { end(old) }
@@ -73,32 +88,81 @@ final class SimulatedHub {
             link.index = index
             byIndex[index] = link
             return true
+        case .client(let client, let registration):
+            return machine.registerClient(client, registration, link: index)
         case .register(let room, let clients):
-            return machine.register(clients, room: room, link: link.index ?? -1)
+            return machine.register(clients, room: room, link: index)
+        case .position(let room, let position):
+            return machine.registerPosition(position, room: room, link: index)
         case .snapshotEnd(let replayThrough):
-            return machine.registrationEnded(link.index ?? -1, replayThrough: replayThrough) {
-                queue($0, $1, ByteBuffer())
-            }
-        case .operation(let frame):
-            var targets: [Int] = []
-            let index = link.index ?? -1
-            let operation = HubOperation(
-                sequence: frame.sequence, kind: frame.kind, client: frame.client, room: frame.room)
-            let outcome = machine.received(operation, from: index) {
-                targets = $1
-                queue($0, $1, frame.payload)
-            }
-            link.owesAck = true
-            guard outcome == .done else { return outcome == .duplicate }
-            if frame.kind == .publish { order[frame.room, default: []].append(String(buffer: frame.payload)) }
-            tracker.processed(frame.sequence, from: index, targets: targets)
+            carryOut()
+            let output = TurnOutput(self)
+            return machine.registrationEnded(
+                index, replayThrough: replayThrough, now: now, wallTime: wallTime, output: output)
+        case .operation(let operation, let payload):
+            collected.append((operation, payload, index))
             return true
         }
     }
 
-    func endTurn() {
+    /// `false`: it is killed between the commit and what follows from it.
+    @discardableResult
+    private func carryOut(diesAfterCommit: Bool = false) -> Bool {
+        let operations = collected
+        collected = []
+        for (operation, payload, link) in operations where machine.needsStaging(operation.request) {
+            machine.stage(
+                operation, payload: Array(payload.readableBytesView), from: link, now: now, wallTime: wallTime)
+        }
+        let hasStaged = !machine.stagedWrites.isEmpty
+        commit()
+        if diesAfterCommit, hasStaged { return false }
+        for (operation, payload, link) in operations { carryOut(operation, payload, link) }
+        return true
+    }
+
+    private func commit() {
+        guard !machine.stagedWrites.isEmpty else { return machine.stagingCommitted() }
+        do {
+            try storage.commit(machine.stagedWrites)
+            machine.stagingCommitted()
+        } catch {
+            machine.stagingFailed()
+        }
+    }
+
+    private func carryOut(_ operation: HubOperation, _ payload: ByteBuffer, _ index: Int) {
+        guard let link = byIndex[index] else { return faults.append("operation of a link that is gone") }
+        let output = TurnOutput(self)
+        output.payload = payload
+        let outcome = machine.received(operation, from: index, now: now, wallTime: wallTime, output: output)
+        link.owesAck = true
+        switch outcome {
+        case .done:
+            let isRefused = output.replies.contains { if case .refused = $0 { true } else { false } }
+            if case .publish(let room, _, _) = operation.request, !isRefused {
+                order[room, default: []].append(String(buffer: payload))
+            }
+            tracker.processed(operation.sequence, from: index, targets: output.targets)
+        case .duplicate:
+            // What it led to may still wait in any link.
+            tracker.processed(operation.sequence, from: index, targets: Array(byIndex.keys))
+        case .outOfOrder:
+            faults.append("operation out of order: \(operation)")
+        }
+    }
+
+    /// `false`: it has died.
+    func endTurn(now: MonotonicTime, diesAfterCommit: Bool = false) -> Bool {
+        self.now = now
+        guard carryOut(diesAfterCommit: diesAfterCommit) else { return false }
+        if machine.nextDeadline <= now {
+            machine.timeElapsed(now: now, wallTime: wallTime, output: TurnOutput(self))
+            commit()
+        }
         for link in links where link.owesAck && link.hasWelcome { acknowledge(link) }
         tracker.endTurn { byIndex[$0]?.enqueued ?? 0 }
+        return true
     }
 
     /// Hands up to `limit` bytes of a link's queue to the kernel.
@@ -119,12 +183,13 @@ final class SimulatedHub {
     }
 
     private func end(_ link: Link) {
+        carryOut()
         link.link.close(.hub)
         links.removeAll { $0 === link }
         guard let index = link.index else { return }
         byIndex[index] = nil
         link.index = nil
-        machine.linkEnded(index) { queue($0, $1, ByteBuffer()) }
+        machine.linkEnded(index, now: now, output: TurnOutput(self))
         tracker.linkEnded(index)
         for origin in tracker.takeChanged() { byIndex[origin]?.owesAck = true }
     }
@@ -139,19 +204,46 @@ final class SimulatedHub {
         }
     }
 
-    private func queue(_ delivery: HubDelivery, _ targets: [Int], _ payload: ByteBuffer) {
-        for target in targets {
-            guard let link = byIndex[target] else {
-                faults.append("delivery to a link that is gone")
-                continue
-            }
-            append(link) { HubLinkEncoder.delivery(delivery, payload: payload.readableBytesView, into: &$0) }
-        }
-    }
-
     private func append(_ link: Link, _ write: (inout ByteBuffer) -> Void) {
         let before = link.output.readableBytes
         write(&link.output)
         link.enqueued += UInt64(link.output.readableBytes - before)
+    }
+
+    /// Writes what the machine decides into the links' queues.
+    private final class TurnOutput: HubOutput {
+        private unowned let hub: SimulatedHub
+        var payload = ByteBuffer()
+        private(set) var targets: [Int] = []
+        private(set) var replies: [HubReply] = []
+
+        init(_ hub: SimulatedHub) { self.hub = hub }
+
+        func deliver(_ delivery: HubDelivery, payload kind: HubPayload, to links: [Int]) {
+            let bytes =
+                switch kind {
+                case .none: ByteBuffer()
+                case .ofOperation: payload
+                case .bytes(let bytes): ByteBuffer(bytes: bytes)
+                }
+            for target in links {
+                write(target) { HubLinkEncoder.delivery(delivery, payload: bytes.readableBytesView, into: &$0) }
+            }
+        }
+
+        func reply(_ reply: HubReply, sequence: UInt64, to link: Int) {
+            replies.append(reply)
+            write(link) { HubLinkEncoder.reply(sequence: sequence, reply, into: &$0) }
+        }
+
+        func command(_ command: HubCommand, to link: Int) {
+            write(link) { HubLinkEncoder.command(command, into: &$0) }
+        }
+
+        private func write(_ target: Int, _ body: (inout ByteBuffer) -> Void) {
+            guard let link = hub.byIndex[target] else { return hub.faults.append("something for a link that is gone") }
+            targets.append(target)
+            hub.append(link, body)
+        }
     }
 }

@@ -3,73 +3,81 @@ import NIOCore
 import Realtime
 import Wire
 
-/// What one simulated client was told, and what is known of its wishes.
-final class SimulatedClient {
-    let id: ClientID
-    /// Data of the publications received, in order, with their room (`nil`: a broadcast).
-    var messages: [(room: RoomName?, data: String)] = []
-    /// Presence events received: `+` or `-`, client, room.
-    var presence: [String] = []
-    /// Rooms joined and confirmed, and since which step.
-    var confirmed: [RoomName: Int] = [:]
-    /// The request of the latest join of each room.
-    var latestJoin: [RoomName: String] = [:]
-    /// Answers that are awaited; the value is the step of the request.
-    var awaited: [String: Int] = [:]
-    var isGone = false
-
-    init(id: ClientID) { self.id = id }
-}
-
 /// A worker's machine driven over simulated links.
 final class SimulatedWorker {
     let boot: BootID
     private(set) var realtime: WorkerRealtime<SimulatedClient, ByteBuffer>
     private(set) var clients: [SimulatedClient] = []
     private(set) var link: SimulatedLink?
+    private let storage: SimulatedStorage
+    private let historySize: Int
     private var decoder = HubLinkDecoder(maxPayload: 1024)
     private var output = ByteBuffer()
     private var nextSerial: UInt64 = 1
     private(set) var faults: [String] = []
+    /// Milliseconds at which a hub said welcome.
+    private(set) var welcomes: [Int] = []
+    private var now = MonotonicTime.zero
+    /// Pages of missed messages that clients have read, and where they go on.
+    private var continuations: [(client: SimulatedClient, room: RoomName, position: RoomPosition)] = []
     /// Called before a client is closed because deliveries were lost.
     var closing: (SimulatedClient) -> Void = { _ in }
-    /// Called with each answer: client, request, succeeded.
-    var answered: (SimulatedClient, PendingRequest, Bool) -> Void = { _, _, _ in }
+    /// Called with each answer.
+    var answered: (SimulatedClient, PendingRequest, Result<HubReply?, ClientRefusal>) -> Void = { _, _, _ in }
 
-    init(boot: BootID) {
+    init(boot: BootID, configuration: WsdConfiguration, storage: SimulatedStorage, historySize: Int) {
         self.boot = boot
+        self.storage = storage
+        self.historySize = historySize
         realtime = WorkerRealtime(
-            boot: boot, limits: .init(roomsPerClient: 3, heldBytes: 1 << 20, requestTimeout: .milliseconds(800)))
+            boot: boot, limits: .init(roomsPerClient: 3, heldBytes: 1 << 20, requestTimeout: .milliseconds(800)),
+            rules: RoomRules(configuration))
     }
 
-    func addClient() -> SimulatedClient {
-        let client = SimulatedClient(id: ClientID(boot: boot, serial: nextSerial))
+    // MARK: Clients
+
+    func addClient(_ agent: SimulatedAgent? = nil, session: SessionID, now: MonotonicTime) -> SimulatedClient {
+        let client = SimulatedClient(id: ClientID(boot: boot, serial: nextSerial), agent: agent)
         nextSerial += 1
         clients.append(client)
+        var registration = ClientRegistration(session: session, user: agent?.user, addressKey: "a", origin: "")
+        registration.mayReturn = agent != nil
+        _ = realtime.connect(
+            client.id.serial, member: client, registration: registration, wantsReply: false, now: now,
+            encode: { self.encode($0, "") })
+        agent?.connected(client, session: session)
         return client
     }
 
-    func removeClient(_ client: SimulatedClient) {
+    func removeClient(_ client: SimulatedClient, mayReturn: Bool = false, now: MonotonicTime) {
         client.isGone = true
+        client.agent?.disconnected()
         clients.removeAll { $0 === client }
-        realtime.clientClosed(client.id.serial) { encode($0, "") }
+        continuations.removeAll { $0.client === client }
+        realtime.disconnect(client.id.serial, mayReturn: mayReturn, now: now, encode: { self.encode($0, "") })
     }
 
     func execute(
         _ command: ClientCommand, _ client: SimulatedClient, request: String, data: String, now: MonotonicTime
     ) -> CommandOutcome {
         realtime.execute(
-            command, client: client.id.serial, member: client, request: RequestID(json: request),
-            payloadBytes: data.utf8.count, now: now, encode: { encode($0, data) })
+            command, client: client.id.serial, request: RequestID(json: request), includesSender: client.agent != nil,
+            payloadBytes: data.utf8.count, now: now, encode: { self.encode($0, data) })
     }
 
     private func encode(_ operation: HubOperation, _ data: String) -> (frame: ByteBuffer, bytes: Int) {
         var frame = ByteBuffer()
-        HubLinkEncoder.operation(
-            sequence: operation.sequence, kind: operation.kind, client: operation.client, room: operation.room,
-            payload: ByteBuffer(string: data).readableBytesView, into: &frame)
+        let isPublication =
+            switch operation.request {
+            case .publish, .broadcast, .direct: true
+            default: false
+            }
+        let payload = ByteBuffer(string: isPublication ? data : "")
+        HubLinkEncoder.operation(operation, payload: payload.readableBytesView, into: &frame)
         return (frame, frame.readableBytes)
     }
+
+    // MARK: The link
 
     func connect(_ link: SimulatedLink) {
         self.link = link
@@ -77,7 +85,9 @@ final class SimulatedWorker {
         output = ByteBuffer()
         let replayThrough = realtime.beginLink()
         HubLinkEncoder.hello(boot: boot, slot: 1, into: &output)
+        realtime.forEachClient { HubLinkEncoder.client($0, $1, into: &output) }
         realtime.forEachRoom { HubLinkEncoder.register(room: $0, clients: $1, into: &output) }
+        realtime.forEachPosition { HubLinkEncoder.position(room: $0, $1, into: &output) }
         HubLinkEncoder.snapshotEnd(replayThrough: replayThrough, into: &output)
         realtime.takeUnsent { output.writeImmutableBuffer($0) }
     }
@@ -88,7 +98,8 @@ final class SimulatedWorker {
         _ = link.write(from: .worker, &output, limit: limit)
     }
 
-    func read(limit: Int) {
+    func read(limit: Int, now: MonotonicTime) {
+        self.now = now
         guard let link else { return }
         guard let bytes = link.read(at: .worker, limit: limit) else { return disconnect() }
         decoder.append(bytes)
@@ -99,16 +110,27 @@ final class SimulatedWorker {
         }
     }
 
-    func expire(now: MonotonicTime) {
+    /// Ends requests that have waited too long, and lets clients go on that have read what they missed.
+    func elapse(now: MonotonicTime) {
+        self.now = now
         var expired: [PendingRequest] = []
-        realtime.expire(now: now) { expired.append($0) }
-        for request in expired { tell(request, succeeded: false) }
+        realtime.expire(now: now, encode: { self.encode($0, "") }) { expired.append($0) }
+        for request in expired { tell(request, .failure(ClientRefusal(.unavailable))) }
+        let ready = continuations
+        continuations = []
+        for (client, room, position) in ready {
+            realtime.continueJoin(
+                client.id.serial, room: room, from: position, now: now, encode: { self.encode($0, "") })
+        }
     }
 
     func crash() {
         link?.close(.worker)
         link = nil
-        for client in clients { client.isGone = true }
+        for client in clients {
+            client.isGone = true
+            client.agent?.disconnected()
+        }
     }
 
     private func disconnect() {
@@ -120,37 +142,96 @@ final class SimulatedWorker {
     private func take(_ frame: HubFrame) {
         switch frame {
         case .welcome(_, _, let isLate):
+            welcomes.append(Int((now - .zero).milliseconds))
             guard realtime.welcomed(isLate: isLate) else { return }
             // Deliveries are lost: members must not go on as if nothing had happened.
-            for client in clients {
+            var losing: [SimulatedClient] = []
+            realtime.forEachLosingMember { losing.append($0) }
+            for client in losing {
                 closing(client)
-                removeClient(client)
+                removeClient(client, mayReturn: client.agent != nil, now: now)
             }
         case .ack(let acknowledged, let settled):
-            var succeeded: [PendingRequest] = []
-            realtime.acknowledge(acknowledged: acknowledged, settled: settled) { succeeded.append($0) }
-            for request in succeeded { tell(request, succeeded: true) }
-        case .delivery(let frame):
-            guard realtime.admit(frame.delivery) else { return }
-            deliver(frame.delivery, data: String(buffer: frame.payload))
+            var decided: [(PendingRequest, ClientRefusal?)] = []
+            realtime.acknowledge(
+                acknowledged: acknowledged, settled: settled, now: now, encode: { self.encode($0, "") },
+                answer: { decided.append(($0, $1)) })
+            for (request, refusal) in decided { tell(request, refusal.map { .failure($0) } ?? .success(nil)) }
+        case .delivery(let delivery, let payload):
+            deliver(delivery, data: String(buffer: payload))
+        case .reply(let sequence, let reply):
+            let answer = realtime.replied(sequence: sequence, reply, now: now, encode: { self.encode($0, "") })
+            if let answer { take(answer) }
+        case .command(.membersMissed(let room)):
+            for client in realtime.membersMissed(room) where client.places[room] != nil {
+                client.checkGap(room, storage, historySize: historySize, "gap")
+                client.places[room] = .afterGap
+            }
+        case .command(.close(let serial, .replaced, _)):
+            // Its agent has come back on another connection; the hub had not heard of this one's end.
+            if client(serial) != nil { faults.append("a connection in use was replaced") }
+        case .command(let command):
+            faults.append("unexpected \(command)")
         }
+    }
+
+    private func take(_ answer: HubAnswer) {
+        if let client = client(answer.request.client), case .joined(let result) = answer.reply {
+            switch answer.membership {
+            case .began:
+                read(result, client)
+                client.joined(result, storage: storage, historySize: historySize)
+            case .partial(let position):
+                read(result, client)
+                continuations.append((client, result.room, position))
+            case .unchanged, .withdrawn, .ended:
+                break
+            }
+        }
+        if case .refused(let refusal) = answer.reply {
+            tell(answer.request, .failure(refusal))
+        } else {
+            tell(answer.request, .success(answer.reply))
+        }
+    }
+
+    /// The client is given what it missed.
+    private func read(_ result: JoinResult, _ client: SimulatedClient) {
+        guard let epoch = result.position?.epoch else { return }
+        for entry in result.missed {
+            let data = String(decoding: entry.data, as: UTF8.self)
+            message(data, result.room, RoomPosition(epoch: epoch, offset: entry.offset), client)
+        }
+    }
+
+    private func message(
+        _ data: String, _ room: RoomName, _ position: RoomPosition?, _ client: SimulatedClient, isExcluded: Bool = false
+    ) {
+        if let position {
+            if storage.recorded[room]?[position] != data { faults.append("\(room) \(position.offset) is \(data), too") }
+            client.moved(room, to: position)
+        }
+        if !isExcluded { client.messages.append((room, data)) }
     }
 
     private func deliver(_ delivery: HubDelivery, data: String) {
-        let receivers = delivery.kind == .broadcast ? clients : realtime.rooms.members(of: delivery.room)
-        let told = receivers.filter { $0.id != delivery.subject }
-        for client in told {
+        guard let receivers = realtime.receive(delivery, bytes: data.utf8.count, now: now) else { return }
+        for client in receivers.isEveryone ? clients : receivers.members {
+            let isExcluded = client.id.serial == receivers.excluded
             switch delivery.kind {
+            case .message: message(data, delivery.room, delivery.position, client, isExcluded: isExcluded)
+            case _ where isExcluded: break
             case .broadcast: client.messages.append((nil, data))
-            case .message: client.messages.append((delivery.room, data))
             case .userJoined: client.presence.append("+\(delivery.subject) \(delivery.room)")
             case .userLeft: client.presence.append("-\(delivery.subject) \(delivery.room)")
+            case .typingStarted, .typingStopped, .read, .direct: break
             }
         }
     }
 
-    private func tell(_ request: PendingRequest, succeeded: Bool) {
-        guard let client = clients.first(where: { $0.id.serial == request.client }) else { return }
-        answered(client, request, succeeded)
+    private func client(_ serial: UInt64) -> SimulatedClient? { clients.first { $0.id.serial == serial } }
+
+    private func tell(_ request: PendingRequest, _ outcome: Result<HubReply?, ClientRefusal>) {
+        if let client = client(request.client) { answered(client, request, outcome) }
     }
 }

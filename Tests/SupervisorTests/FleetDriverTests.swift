@@ -36,7 +36,7 @@ struct FleetDriverTests {
         try await service.close()
     }
 
-    @Test(arguments: ["garbage", "{\"nothing\":{}}", String(repeating: "x", count: 2_000_000)])
+    @Test(arguments: ["garbage", "{\"nothing\":{}}", String(repeating: "x", count: 5_000_000)])
     func aChildThatBreaksTheLinkIsKilledAndCounted(_ line: String) async throws {
         let service = try await TestService(workers: 1) { system in
             system.behaviour.rawLine = line

@@ -138,4 +138,37 @@ import Testing
         payload.writeInteger(code)
         #expect(events(masked(.close, payload)).map(\.failure) == [.protocolError])
     }
+
+    /// Offers of the cases 13.1 to 13.7, what is answered, and messages both ways, whole and in fragments.
+    @Test(arguments: [
+        "", "server_no_context_takeover", "server_max_window_bits=9", "server_max_window_bits=15",
+        "server_no_context_takeover; server_max_window_bits=9", "server_no_context_takeover; server_max_window_bits=15",
+        "server_no_context_takeover; server_max_window_bits=9, permessage-deflate; server_no_context_takeover",
+    ])
+    func case13Compression(_ parameters: String) throws {
+        var configuration = CompressionConfiguration()
+        configuration.enabled = true
+        configuration.threshold = 0
+        var offer = HandshakeOffer(acceptKey: "", subprotocols: [])
+        let list = "permessage-deflate; client_no_context_takeover; client_max_window_bits; " + parameters
+        let text = parameters.isEmpty ? "permessage-deflate" : list
+        offer.deflateOffers = try #require(ExtensionElement.list(text)).compactMap(DeflateOffer.init)
+        let agreed = try #require(offer.agreeOnDeflate(configuration)).parameters
+        var pair = DeflatePair(agreed, limits: WebSocketLimits(maxMessageSize: 1 << 17, maxFragments: 1 << 12))
+        for (seed, size) in [16, 64, 256, 1024, 4096, 8192, 16_384, 32_768, 65_536, 131_000].enumerated() {
+            let message = sampleText(size, seed: UInt64(seed + 1))
+            #expect(pair.client.events(from: pair.toClient(message)) == [.message(.text, message)])
+            var frames = ByteBuffer()
+            var (rest, isCompressed) = pair.deflated(message)
+            var opcode = Opcode.text
+            while let piece = rest.readSlice(length: min(256, rest.readableBytes)), piece.readableBytes > 0 {
+                FrameWriter.write(
+                    opcode, piece, isFinal: rest.readableBytes == 0, isCompressed: isCompressed,
+                    maskingKey: 0x5A5A_0001,
+                    into: &frames)
+                (opcode, isCompressed) = (.continuation, false)
+            }
+            #expect(pair.server.events(from: frames) == [.message(.text, message)])
+        }
+    }
 }

@@ -132,7 +132,7 @@ import Testing
 
 @Suite struct WebSocketConnectionMemoryTests {
     @Test func isSmall() {
-        #expect(MemoryLayout<WebSocketConnection>.size <= 96)
+        #expect(MemoryLayout<WebSocketConnection>.size <= 104)
     }
 
     @Test func holdsNothingWhenIdle() {

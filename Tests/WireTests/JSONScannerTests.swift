@@ -43,6 +43,34 @@ struct JSONScannerTests {
         #expect(members("{\"data\":\"a\nb\"}") == .failure(.invalid(offset: 10)))
     }
 
+    /// Elements as text, or the error.
+    private func elements(_ text: String) -> Result<[String], JSONError> {
+        Array(text.utf8).withUnsafeBytes { raw in
+            var found: [String] = []
+            do throws(JSONError) {
+                try JSONScanner.scanArray(raw) { found.append(String(decoding: raw[$0.range], as: UTF8.self)) }
+                return .success(found)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    @Test func elementsOfArraysAreExact() {
+        #expect(elements(" [ ] ") == .success([]))
+        #expect(elements("[1]") == .success(["1"]))
+        #expect(
+            elements(#" [ {"a" : [1]} ,"x]" , [ ] ,null] "#) == .success([#"{"a" : [1]}"#, #""x]""#, "[ ]", "null"]))
+        #expect(elements("{}") == .failure(.notAnArray))
+        #expect(elements("[1,]") == .failure(.invalid(offset: 3)))
+        #expect(elements("[1 2]") == .failure(.invalid(offset: 3)))
+        #expect(elements("[1") == .failure(.invalid(offset: 2)))
+        #expect(elements("[]]") == .failure(.invalid(offset: 2)))
+        let deep = String(repeating: "[", count: JSONScanner.maxDepth)
+        #expect(elements(deep + deep.replacing("[", with: "]")) != .failure(.tooDeep(offset: JSONScanner.maxDepth)))
+        #expect(elements("[" + deep) == .failure(.tooDeep(offset: JSONScanner.maxDepth)))
+    }
+
     @Test(arguments: ["[]", "1", "null", #""text""#, " true "])
     func otherValuesAreNoObject(_ text: String) {
         #expect(members(text) == .failure(.notAnObject))

@@ -77,7 +77,7 @@ import Wire
     @Test func selectsNoSubprotocolItDoesNotSpeak() throws {
         let worker = WorkerHarness()
         let channel = try worker.accept()
-        try channel.writeInbound(worker.request("/ws", "Sec-WebSocket-Protocol: wsd.v1.json\r\n"))
+        try channel.writeInbound(worker.request("/ws", "Sec-WebSocket-Protocol: graphql-ws\r\n"))
         let text = try response(worker, channel)
         #expect(text.hasPrefix("HTTP/1.1 101 ") && !text.contains("Sec-WebSocket-Protocol"))
     }

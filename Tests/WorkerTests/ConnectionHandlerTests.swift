@@ -49,7 +49,7 @@ import Wire
         let worker = WorkerHarness()
         let (member, other) = (try worker.client(), try worker.client())
         try worker.send(#"{"type":"joinRoom","roomId":"r"}"#, to: member)
-        worker.engine.closeMembers()
+        worker.engine.closeLosingMembers()
         worker.loop.run()
         #expect(try member.frames() == ["<close 1013 messages were lost>"])
         #expect(try other.frames() == [])
@@ -135,6 +135,10 @@ import Wire
         worker.loop.run()
         #expect(worker.engine.counters.slowClientsClosed == 1)
         #expect(try worker.handler(channel).queuedBytes < 4096)
+        // Whatever it still sends, it is counted once.
+        try worker.send(#"{"type":"nonsense"}"#, to: channel)
+        worker.loop.run()
+        #expect(channel.isActive && worker.engine.counters.slowClientsClosed == 1)
         worker.advance(.milliseconds(2_500))
         #expect(!channel.isActive)
     }

@@ -17,6 +17,8 @@ final class HTTPServerFixture: Sendable {
     struct Facts {
         var notReadyReason: String?
         var upgrades: [(head: RequestHead, leftover: String)] = []
+        var backendCalls: [String] = []
+        var backendAnswer: Result<[UInt8], ClientRefusal> = .success(Array("{}".utf8))
     }
 
     let facts: NIOLoopBoundBox<Facts>
@@ -45,6 +47,10 @@ final class HTTPServerFixture: Sendable {
         let hooks = WorkerHTTPHooks(
             notReadyReason: { facts.value.notReadyReason },
             metrics: { "wsd_clients 3\n" },
+            backend: { request in
+                facts.value.backendCalls.append(String(buffer: request))
+                return loop.makeSucceededFuture(facts.value.backendAnswer)
+            },
             upgrade: { channel, head, leftover in
                 facts.value.upgrades.append((head, String(buffer: leftover)))
                 let handler = EchoAfterUpgrade()

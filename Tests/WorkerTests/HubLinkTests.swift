@@ -62,7 +62,7 @@ import Wire
             purpose: .simple, id: ClientID(boot: engine.boot, serial: 1), limits: engine.limits, now: .zero)
         let info = ConnectionInfo(address: "", path: "/", connectedAt: 0)
         engine.execute(
-            .send(RoomName("r")), request: nil, data: ByteBuffer(string: text),
+            .publish(RoomName("r"), messageID: nil), request: nil, data: ByteBuffer(string: text),
             from: ConnectionHandler(core: core, info: info, engine: engine))
     }
 
@@ -112,8 +112,8 @@ import Wire
     }
 
     private func text(_ frame: (WorkerFrame, any Channel)?) -> String? {
-        guard case .operation(let operation)? = frame?.0 else { return nil }
-        return String(buffer: operation.payload)
+        guard case .operation(_, let payload)? = frame?.0 else { return nil }
+        return String(buffer: payload)
     }
 
     @Test func startDoesNotWaitForAHubForEver() async throws {

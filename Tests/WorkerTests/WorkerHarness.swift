@@ -17,7 +17,12 @@ final class WorkerHarness {
         var now = MonotonicTime(nanoseconds: 1_000_000_000_000)
     }
 
-    init(_ change: (inout WsdConfiguration) -> Void = { _ in }) {
+    /// - Parameter application: behind the webhooks.
+    init(
+        application: Application = Application(),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        _ change: (inout WsdConfiguration) -> Void = { _ in }
+    ) {
         var configuration = WsdConfiguration()
         change(&configuration)
         let child = ChildConfiguration(
@@ -25,9 +30,11 @@ final class WorkerHarness {
             listeners: [], serviceStartedAt: 0)
         let time = Time()
         self.time = time
+        var parts = WorkerEngine.Parts()
+        parts.application = application
+        parts.wallTime = { Double(time.now.nanoseconds) / 1e9 }
         engine = WorkerEngine(
-            child: child, boot: BootID(rawValue: 7), eventLoop: loop,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            child: child, boot: BootID(rawValue: 7), eventLoop: loop, logger: logger, parts: parts,
             clock: { time.now })
     }
 
@@ -46,9 +53,9 @@ final class WorkerHarness {
     }
 
     /// A client whose handshake is done and whose greeting was read.
-    func client(_ path: String = "/ws") throws -> EmbeddedChannel {
+    func client(_ path: String = "/ws", _ extra: String = "") throws -> EmbeddedChannel {
         let channel = try accept()
-        try channel.writeInbound(request(path))
+        try channel.writeInbound(request(path, extra))
         loop.run()
         _ = try channel.readOutbound(as: ByteBuffer.self)
         return channel

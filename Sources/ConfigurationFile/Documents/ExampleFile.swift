@@ -8,8 +8,17 @@ package enum ExampleFile {
         var lines = header
         for key in schema.keys(in: "") { lines += block(key, indent: "") }
         for section in schema.sections {
-            lines += ["", "# \(section.documentation)", "\(section.name):"]
-            lines += schema.keys(in: section.name).flatMap { block($0, indent: "  ") }.dropFirst()
+            let indent = String(repeating: "  ", count: section.depth)
+            let keys = schema.keys(in: section.name)
+            var documentation = section.documentation
+            if let like = section.like { documentation += " Its keys are explained with \(like)." }
+            lines += [""] + wrapped(documentation, width: width - indent.count).map { "\(indent)# \($0)" }
+            lines.append("\(indent)\(section.leaf):")
+            if section.like != nil {
+                lines += keys.map { "\(indent)  #\($0.leaf): \(shownDefault($0))" }
+            } else {
+                lines += keys.flatMap { block($0, indent: indent + "  ") }.dropFirst()
+            }
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -25,6 +34,7 @@ package enum ExampleFile {
         # Times need a unit: 500ms, 10s, 5m, 1h, 1m30s.
         # Sizes are bytes, or 64KiB, 1MiB, 2GiB (also 64K, 1M, 2G: powers of 1024).
         # A list may be written [a, b], one entry a line after `- `, or as its only entry.
+        # Rates are 10/s burst 20, 600/m or 30/h; without a burst it is what comes back in two seconds.
         """.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
 
     private static func block(_ key: SchemaKey, indent: String) -> [String] {
@@ -32,12 +42,21 @@ package enum ExampleFile {
         if !key.flags.isEmpty { notes += ", flag: \(key.flags.joined(separator: ", "))" }
         notes += "."
         let later = key.reloadable ? [] : ["A reload does not change it: restart wsd."]
-        let comment = ([key.documentation, notes] + later).flatMap { wrapped($0, width: width - indent.utf8.count) }
+        var comment = ([key.documentation, notes] + later).flatMap { wrapped($0, width: width - indent.utf8.count) }
         // A default that depends on another key is told in words, and shown for dev.
-        let isSentence = key.defaultText.contains(" in dev")
-        let value = isSentence ? String(key.defaultText.prefix { $0 != "]" }) + "]" : key.defaultText
-        let depends = isSentence ? ["Default: \(key.defaultText)."] : []
-        return [""] + (comment + depends).map { "\(indent)# \($0)" } + ["\(indent)#\(key.leaf): \(value)"]
+        if isSentence(key) { comment.append("Default: \(key.defaultText).") }
+        if let entries = key.entries {
+            comment.append("For example:")
+            comment.append("  \(key.leaf):")
+            comment += entries.example.split(separator: "\n").map { "    \($0)" }
+        }
+        return [""] + comment.map { "\(indent)# \($0)" } + ["\(indent)#\(key.leaf): \(shownDefault(key))"]
+    }
+
+    private static func isSentence(_ key: SchemaKey) -> Bool { key.defaultText.contains(" in dev") }
+
+    private static func shownDefault(_ key: SchemaKey) -> String {
+        isSentence(key) ? String(key.defaultText.prefix { $0 != "]" }) + "]" : key.defaultText
     }
 
     private static func wrapped(_ text: String, width: Int) -> [String] {

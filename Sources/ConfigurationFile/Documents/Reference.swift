@@ -5,23 +5,60 @@ package enum Reference {
         let schema = ConfigurationSchema.current
         var parts = [introduction, "## Keys", table(schema.keys(in: ""))]
         for section in schema.sections {
-            parts += ["### \(section.name)", section.documentation, table(schema.keys(in: section.name))]
+            let keys = schema.keys(in: section.name)
+            if let like = section.like {
+                parts += ["### \(section.name)", "\(section.documentation) Its keys mean what they mean in `\(like)`."]
+                let rows = keys.map(cells).map { $0.prefix(1) + $0.dropFirst(3) }.map(Array.init)
+                parts.append(table(["Key", "Default", "Reload", "Variable, flag"], rows))
+            } else {
+                parts += ["### \(section.name)", section.documentation, table(keys)]
+            }
+            parts += keys.compactMap(entryPart)
         }
         parts += ["## What must fit together", schema.rules.map { "- \($0.documentation)" }.joined(separator: "\n")]
         return parts.joined(separator: "\n\n") + "\n"
     }
 
-    private static func table(_ keys: [SchemaKey]) -> String {
-        let rows = keys.map { key in
-            let flags = key.flags.map { ", `\($0)`" }.joined()
-            let cells = [
-                "`\(key.name)`", key.documentation, key.allowed, defaultCell(key), key.reloadable ? "yes" : "**no**",
-                "`\(key.variable)`\(flags)",
+    /// What stands in the entries of a list of mappings.
+    private static func entryPart(_ key: SchemaKey) -> String? {
+        guard let entries = key.entries else { return nil }
+        let rows = entries.fields.map { field in
+            let unsaid = field.defaultText == "\"\"" ? "as in `rooms.defaults`" : "`\(field.defaultText)`"
+            return [
+                "`\(field.leaf)`", prose(field.documentation), prose(field.allowed),
+                field.isRequired ? "must be there" : unsaid,
             ]
-            return "| \(cells.map(escaped).joined(separator: " | ")) |"
         }
-        let head = ["| Key | Meaning | Values | Default | Reload | Variable, flag |", "|---|---|---|---|---|---|"]
-        return (head + rows).joined(separator: "\n")
+        let example = key.name.split(separator: ".").enumerated().map { String(repeating: "  ", count: $0) + "\($1):" }
+        let lines = example + entries.example.split(separator: "\n").map { "    \($0)" }
+        return """
+            An entry of `\(key.name)` has these keys:
+
+            \(table(["Key", "Meaning", "Values", "Default"], rows))
+
+            ```yaml
+            \(lines.joined(separator: "\n"))
+            ```
+            """
+    }
+
+    private static func table(_ keys: [SchemaKey]) -> String {
+        table(["Key", "Meaning", "Values", "Default", "Reload", "Variable, flag"], keys.map(cells))
+    }
+
+    private static func table(_ head: [String], _ rows: [[String]]) -> String {
+        let rule = "|" + String(repeating: "---|", count: head.count)
+        let lines = rows.map { "| \($0.map(escaped).joined(separator: " | ")) |" }
+        return (["| \(head.joined(separator: " | ")) |", rule] + lines).joined(separator: "\n")
+    }
+
+    private static func cells(_ key: SchemaKey) -> [String] {
+        let flags = key.flags.map { ", `\($0)`" }.joined()
+        return [
+            "`\(key.name)`", prose(key.documentation), prose(key.allowed), defaultCell(key),
+            key.reloadable ? "yes" : "**no**",
+            "`\(key.variable)`\(flags)",
+        ]
     }
 
     private static func defaultCell(_ key: SchemaKey) -> String {
@@ -33,8 +70,13 @@ package enum Reference {
         }.joined(separator: ", ")
     }
 
-    private static func escaped(_ text: String) -> String {
-        text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+    private static func escaped(_ text: String) -> String { replaced("|", in: text) }
+
+    /// Words in which `*` is only itself.
+    private static func prose(_ text: String) -> String { replaced("*", in: text) }
+
+    private static func replaced(_ sign: Character, in text: String) -> String {
+        text.split(separator: sign, omittingEmptySubsequences: false).joined(separator: "\\\(sign)")
     }
 
     private static let introduction = """
@@ -73,9 +115,17 @@ package enum Reference {
         - **true or false** may also be written yes/no, on/off, 1/0.
         - **Lists**: `[a, b]`, or one entry a line after `- `; a list of one may be written without either. In variables and flags
           commas separate the entries, and `none` is the empty list.
+        - **Lists of sections** (`rooms.rules`, `api.keys`): one entry after each `- `, with its keys below one another. In
+          variables and flags they are written as YAML in one line: `WSD_ROOMS_RULES='[{match: "news:*", publish: nobody}]'`.
+        - **Rates**: `10/s burst 20` lets 20 through at once and then 10 a second; also `600/m`, `30/h`. Without a burst it is
+          what comes back in two seconds, at least 1. `off`: no limit.
         - **Relative paths** start at the folder of `wsd.yaml`; in variables and flags at the working folder.
         - In YAML, text that begins with `*`, `&`, `[`, `{`, `!`, `%`, `@` or that holds `: ` or ` #` must be in quotes. Anchors, aliases
           and tags are not used.
+
+        Files with secrets and keys are named, never written into `wsd.yaml`. They must be there and readable for the service's user
+        when the configuration is loaded; a secret that everybody on the machine can read is warned about. Keys of the API stand in
+        `wsd.yaml` as hashes: `wsctl key new` makes them.
 
         Everything is checked before anything starts: an unknown key, a wrong value, a key that stands twice and values that do not
         fit together are all reported at once, with file, line and column, and wsd exits with 78. A wrong file on a reload leaves

@@ -38,18 +38,61 @@ struct Origin: Sendable {
 /// What one layer says about one key.
 struct Assignment: Sendable {
     var key: SchemaKey
-    /// One text, or those of a list.
-    var texts: [Text]
+    var content: Content
     var origin: Origin
     var context: ValueContext
+
+    enum Content: Sendable {
+        /// One text, or those of a list.
+        case texts([Text])
+        case entries([Entry])
+    }
 
     struct Text: Sendable {
         var text: String
         var origin: Origin
     }
 
-    /// From a variable or a flag: lists are separated by commas, `none` is the empty one.
-    init(key: SchemaKey, written: String, origin: Origin, context: ValueContext) {
+    /// One mapping of a list of them.
+    struct Entry: Sendable {
+        var fields: [Field]
+        var origin: Origin
+
+        struct Field: Sendable {
+            var leaf: String
+            var texts: [Text]
+            var origin: Origin
+        }
+    }
+
+    /// From a variable or a flag: texts of a list are separated by commas, a list of mappings is written as YAML, `none` is
+    /// either when empty. `nil`: it could not be read at all, and `problems` tell why.
+    init?(
+        key: SchemaKey, written: String, origin: Origin, context: ValueContext, problems: inout [ConfigurationProblem]
+    ) {
+        if key.entries != nil {
+            guard written != "none" else {
+                self.init(key: key, entries: [], origin: origin, context: context)
+                return
+            }
+            let source = SourceText(name: origin.text, text: written)
+            let document = YamlDocument(source)
+            var reader = NodeReader(source, context: context, place: origin)
+            let read = document.root.flatMap { reader.assignment($0, key) }
+            problems += document.problems.map { problem in
+                var problem = problem
+                problem.line = nil
+                if key.hidesLines { problem.excerpt = nil }
+                return problem
+            }
+            problems += reader.problems
+            if document.root == nil, document.problems.isEmpty {
+                problems.append(origin.problem("\(key.name) has no value; it must be \(key.allowed), or none"))
+            }
+            guard let read else { return nil }
+            self = read
+            return
+        }
         var parts = [written]
         if key.isList {
             parts =
@@ -61,7 +104,14 @@ struct Assignment: Sendable {
 
     init(key: SchemaKey, texts: [Text], origin: Origin, context: ValueContext) {
         self.key = key
-        self.texts = texts
+        content = .texts(texts)
+        self.origin = origin
+        self.context = context
+    }
+
+    init(key: SchemaKey, entries: [Entry], origin: Origin, context: ValueContext) {
+        self.key = key
+        content = .entries(entries)
         self.origin = origin
         self.context = context
     }

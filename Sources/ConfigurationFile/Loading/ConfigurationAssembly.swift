@@ -6,6 +6,8 @@ struct ConfigurationAssembly {
     var configuration = WsdConfiguration()
     var problems: [ConfigurationProblem] = []
     private var origins: [String: Origin] = [:]
+    /// Places of what stands in lists of mappings.
+    private var listEntries: [String: [Assignment.Entry]] = [:]
     /// Keys that somebody gave a value that is not one.
     private var invalid: Set<String> = []
 
@@ -16,19 +18,53 @@ struct ConfigurationAssembly {
     func origin(of key: String) -> Origin { origins[key] ?? .defaults }
 
     mutating func assign(_ assignment: Assignment) {
+        switch assignment.content {
+        case .texts(let texts): assign(assignment, texts)
+        case .entries(let entries): assign(assignment, entries)
+        }
+    }
+
+    private mutating func assign(_ assignment: Assignment, _ texts: [Assignment.Text]) {
         let key = assignment.key
-        do throws(SchemaKey.InvalidItem) {
-            try key.access.assign(&configuration, assignment.texts.map(\.text), assignment.context)
+        do throws(InvalidItem) {
+            try key.access.assign(&configuration, texts.map(\.text), assignment.context)
             origins[key.name] = assignment.origin
         } catch {
-            let text = assignment.texts.indices.contains(error.index) ? assignment.texts[error.index] : nil
-            let value =
-                key.secret ? "is not allowed" : "\(key.isList ? "holds" : "is") \(ShownText.quoted(text?.text ?? ""))"
-            let hint = error.reason.hint.map { "; \($0)" } ?? ""
-            refuse(
-                "\(key.name) \(value); it must be \(key.allowed)\(hint)", key.name,
-                (text?.origin ?? assignment.origin).problem)
+            let text = texts.indices.contains(error.index) ? texts[error.index] : nil
+            let message = Self.complaint(
+                key.name, text, error, allowed: key.allowed, isList: key.isList, secret: key.secret)
+            refuse(message, key.name, (text?.origin ?? assignment.origin).problem)
         }
+    }
+
+    private mutating func assign(_ assignment: Assignment, _ entries: [Assignment.Entry]) {
+        let key = assignment.key
+        guard let schema = key.entries else { return }
+        let written = entries.map { $0.fields.map { (leaf: $0.leaf, texts: $0.texts.map(\.text)) } }
+        let faults = schema.assign(&configuration, written, assignment.context)
+        guard !faults.isEmpty else {
+            origins[key.name] = assignment.origin
+            listEntries[key.name] = entries
+            return
+        }
+        for fault in faults {
+            let entry = entries[fault.entry]
+            let written = entry.fields.first { $0.leaf == fault.field.leaf }
+            let texts = written?.texts ?? []
+            let text = texts.indices.contains(fault.item.index) ? texts[fault.item.index] : nil
+            let message = Self.complaint(
+                "\(key.name)[\(fault.entry)].\(fault.field.leaf)", text, fault.item, allowed: fault.field.allowed,
+                isList: fault.field.isList, secret: fault.field.secret)
+            refuse(message, key.name, (text?.origin ?? written?.origin ?? entry.origin).problem)
+        }
+    }
+
+    private static func complaint(
+        _ name: String, _ text: Assignment.Text?, _ error: InvalidItem, allowed: String, isList: Bool, secret: Bool
+    ) -> String {
+        let value = secret ? "is not allowed" : "\(isList ? "holds" : "is") \(ShownText.quoted(text?.text ?? ""))"
+        let hint = error.reason.hint.map { "; \($0)" } ?? ""
+        return "\(name) \(value); it must be \(allowed)\(hint)"
     }
 
     /// Sets the addresses to listen on, put together from several places.
@@ -43,14 +79,37 @@ struct ConfigurationAssembly {
         problems.append(problem(message))
     }
 
-    /// Checks what must hold between keys, at the place that was strongest in setting one of them.
+    /// Checks what must hold between keys, at the entry that is at fault, else where a key was set by the strongest layer.
     mutating func checkRules() {
         for rule in schema.rules where invalid.isDisjoint(with: rule.keys) {
-            guard let message = rule.broken(configuration) else { continue }
-            let origins = rule.keys.map(origin(of:))
-            let place = origins.dropFirst().reduce(origins.first ?? .defaults) { $1.layer > $0.layer ? $1 : $0 }
-            problems.append(place.problem(message))
+            for breach in rule.breaches(configuration) {
+                let origins = rule.keys.map(origin(of:))
+                let strongest = origins.dropFirst().reduce(origins.first ?? .defaults) { $1.layer > $0.layer ? $1 : $0 }
+                problems.append((breach.place.flatMap(origin(of:)) ?? strongest).problem(breach.message))
+            }
         }
+    }
+
+    /// Looks at the files that keys name. Returns warnings.
+    mutating func checkFiles() -> [String] {
+        var warnings: [String] = []
+        for key in schema.keys where !invalid.contains(key.name) {
+            guard let file = key.file, let path = file.path(configuration) else { continue }
+            switch FileCheck.look(at: path, file.kind) {
+            case .fine: break
+            case .doubtful(let reason): warnings.append("\(key.name): \(ShownText.plain(path)) \(reason)")
+            case .wrong(let reason):
+                refuse(
+                    "\(key.name) is \(ShownText.quoted(path)), which \(reason)", key.name, origin(of: key.name).problem)
+            }
+        }
+        return warnings
+    }
+
+    private func origin(of place: ConfigurationRule.Place) -> Origin? {
+        guard let number = place.entry else { return origins[place.key] }
+        guard let entries = listEntries[place.key], entries.indices.contains(number) else { return nil }
+        return entries[number].fields.first { $0.leaf == place.leaf }?.origin ?? entries[number].origin
     }
 
     /// Problems by line, then those outside the file in the order they were found.

@@ -57,7 +57,7 @@ package struct ConfigurationLoader: Sendable {
         let fileLayer = found.map { FileLayer($0.source, schema: schema, folder: Self.folder(of: $0.path)) }
         let environmentLayer = EnvironmentLayer(environment, schema: schema, folder: workingFolder)
         let flagLayer = FlagLayer(flags, schema: schema, folder: workingFolder)
-        assembly.problems += (fileLayer?.problems ?? []) + flagLayer.problems
+        assembly.problems += (fileLayer?.problems ?? []) + environmentLayer.problems + flagLayer.problems
 
         let assignments = (fileLayer?.assignments ?? []) + environmentLayer.assignments + flagLayer.assignments
         for assignment in assignments where assignment.key.name != "listen" {
@@ -66,12 +66,14 @@ package struct ConfigurationLoader: Sendable {
         let listen = ListenLayer(
             mode: assembly.configuration.mode, assignments: assignments.filter { $0.key.name == "listen" },
             environment: environment, flags: flags, into: &assembly)
+        let fileWarnings = assembly.checkFiles()
         assembly.checkRules()
 
         guard assembly.problems.isEmpty else { throw ConfigurationErrors(assembly.sortedProblems()) }
         return LoadedConfiguration(
             configuration: assembly.configuration, entries: assembly.entries(), file: found?.path,
-            warnings: environmentLayer.warnings + listen.warnings + Self.warnings(about: assembly.configuration))
+            warnings: environmentLayer.warnings + listen.warnings + fileWarnings
+                + ConfigurationDoubts.about(assembly.configuration))
     }
 
     /// Keys whose values differ, by whether a reload can apply them.
@@ -98,11 +100,6 @@ package struct ConfigurationLoader: Sendable {
             key.access.copy(old, &merged)
         }
         return merged
-    }
-
-    private static func warnings(about configuration: WsdConfiguration) -> [String] {
-        guard let folder = configuration.http.staticFolder, access(folder, R_OK | X_OK) != 0 else { return [] }
-        return ["http.staticFolder: \(folder) cannot be read: \(String(cString: strerror(errno)))"]
     }
 
     private static func folder(of path: String) -> String {

@@ -1,6 +1,7 @@
 /// What the environment says, apart from addresses (see ``ListenLayer``). An empty variable counts as not set.
 struct EnvironmentLayer {
     private(set) var assignments: [Assignment] = []
+    private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [String] = []
 
     /// Variables besides those of keys.
@@ -10,8 +11,9 @@ struct EnvironmentLayer {
         for key in schema.keys {
             guard let written = environment[key.variable], !written.isEmpty else { continue }
             let origin = Origin(layer: .environment, named: "environment \(key.variable)")
-            assignments.append(
-                Assignment(key: key, written: written, origin: origin, context: ValueContext(folder: folder)))
+            let assignment = Assignment(
+                key: key, written: written, origin: origin, context: ValueContext(folder: folder), problems: &problems)
+            if let assignment { assignments.append(assignment) }
         }
         // Foreign WSD_… variables are nobody's mistake (Kubernetes makes some for a service of that name); near misses are.
         let known = schema.keys.map(\.variable) + Self.others

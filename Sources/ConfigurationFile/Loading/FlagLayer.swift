@@ -9,8 +9,7 @@ struct FlagLayer {
         let context = ValueContext(folder: folder)
         for (name, text, flag) in flags.values {
             guard let key = schema.key(name) else { continue }
-            assignments.append(
-                Assignment(key: key, written: text, origin: Origin(layer: .flags, named: flag), context: context))
+            add(key, text, Origin(layer: .flags, named: flag), context)
         }
         for setting in flags.settings {
             let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -28,9 +27,14 @@ struct FlagLayer {
                 refuse("\(key.name) is already set by \(earlier.origin.text)", place)
                 continue
             }
-            let origin = Origin(layer: .flags, named: place)
-            assignments.append(Assignment(key: key, written: parts[1], origin: origin, context: context))
+            add(key, parts[1], Origin(layer: .flags, named: place), context)
         }
+    }
+
+    private mutating func add(_ key: SchemaKey, _ written: String, _ origin: Origin, _ context: ValueContext) {
+        let assignment = Assignment(
+            key: key, written: written, origin: origin, context: context, problems: &problems)
+        if let assignment { assignments.append(assignment) }
     }
 
     private mutating func refuse(_ message: String, _ place: String) {

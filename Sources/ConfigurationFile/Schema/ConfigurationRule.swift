@@ -6,10 +6,41 @@ struct ConfigurationRule: Sendable {
     var keys: [String]
     /// For the reference: what must hold, in Markdown.
     var documentation: String
-    /// A sentence when it does not hold.
-    var broken: @Sendable (WsdConfiguration) -> String?
+    /// Where it does not hold.
+    var breaches: @Sendable (WsdConfiguration) -> [Breach]
 
-    static let all = [
+    struct Breach: Sendable {
+        /// A sentence.
+        var message: String
+        /// What is at fault; `nil`: whatever of the keys was set by the strongest layer.
+        var place: Place?
+    }
+
+    /// A key, or an entry (counted from 0) of a list of mappings.
+    struct Place: Sendable {
+        var key: String
+        var entry: Int?
+        var leaf = ""
+    }
+
+    init(
+        keys: [String], documentation: String, breaches: @escaping @Sendable (WsdConfiguration) -> [Breach]
+    ) {
+        self.keys = keys
+        self.documentation = documentation
+        self.breaches = breaches
+    }
+
+    /// - Parameter broken: A sentence when the rule does not hold.
+    init(keys: [String], documentation: String, broken: @escaping @Sendable (WsdConfiguration) -> String?) {
+        self.init(keys: keys, documentation: documentation) { configuration -> [Breach] in
+            broken(configuration).map { [Breach(message: $0)] } ?? []
+        }
+    }
+
+    static let all = service + clients
+
+    private static let service = [
         atLeast("restart.maxDelay", \.restart.maxDelay, "restart.initialDelay", \.restart.initialDelay),
         atLeast("reload.drainTimeout", \.reload.drainTimeout, "reload.drainSpread", \.reload.drainSpread),
         atLeast("shutdown.timeout", \.shutdown.timeout, "shutdown.drainSpread", \.shutdown.drainSpread),
@@ -17,20 +48,25 @@ struct ConfigurationRule: Sendable {
         // A message that a client may send must fit the queues on its way through the hub.
         atLeast("hub.heldBytes", \.hub.heldBytes, "websocket.maxMessageSize", \.websocket.maxMessageSize),
         atLeast("hub.linkQueue", \.hub.linkQueue, "websocket.maxMessageSize", \.websocket.maxMessageSize),
+        // So must what the backend sends, and what a join brings.
+        atLeast("hub.heldBytes", \.hub.heldBytes, "api.maxBody", \.api.maxBody),
+        atLeast("hub.linkQueue", \.hub.linkQueue, "api.maxBody", \.api.maxBody),
+        atLeast("hub.linkQueue", \.hub.linkQueue, "history.recoveryPage", \.history.recoveryPage),
         ConfigurationRule(
             keys: ["listen"],
             documentation:
                 "`listen` holds at least one address, none twice; an address for all hosts excludes others on its port."
-        ) { brokenListen($0.listen) },
+        ) { (configuration) -> String? in brokenListen(configuration.listen) },
         ConfigurationRule(
             keys: ["websocket.paths", "http.prefix"],
             documentation: "`websocket.paths` holds at least one path, none twice, none under `http.prefix`, "
                 + "and neither `/healthz` nor `/readyz`."
-        ) { brokenPaths($0.websocket.paths, prefix: $0.http.prefix) },
+        ) { (configuration) -> String? in brokenPaths(configuration.websocket.paths, prefix: configuration.http.prefix)
+        },
         ConfigurationRule(
             keys: ["http.singlePage", "http.staticFolder"],
             documentation: "`http.singlePage` needs `http.staticFolder`."
-        ) { configuration in
+        ) { (configuration) -> String? in
             guard configuration.http.singlePage, configuration.http.staticFolder == nil else { return nil }
             return "http.singlePage needs http.staticFolder: the folder whose index.html is to be served"
         },
@@ -42,7 +78,7 @@ struct ConfigurationRule: Sendable {
     ) -> ConfigurationRule {
         ConfigurationRule(
             keys: [high, low], documentation: "`\(high)` is at least `\(low)`."
-        ) { configuration in
+        ) { (configuration) -> String? in
             guard configuration[keyPath: highPath] < configuration[keyPath: lowPath] else { return nil }
             let texts = [high, low].map { name in
                 "\(name) (\(ConfigurationSchema.current.key(name)?.access.text(configuration) ?? ""))"

@@ -39,14 +39,32 @@ extension ConfigurationSchema {
             "The echo endpoint, echo under http.prefix."),
     ]
 
-    static let rooms = [
+    static let compression = [
         SchemaKey(
-            "rooms.announceMax", \.rooms.announceMax, .integer(0...1_000_000),
-            "Joins and leaves are announced in rooms of up to this many members; 0 announces none."),
+            "websocket.compression.enabled", \.websocket.compression.enabled, .boolean,
+            "Compression is agreed to. It costs processor time, and memory for each client that uses it."),
         SchemaKey(
-            "rooms.maxPerClient", \.rooms.maxPerClient, .integer(1...100_000), "Rooms that one client may be in."),
+            "websocket.compression.threshold", \.websocket.compression.threshold, .size(0...mebibyte),
+            "Smaller messages are sent as they are."),
         SchemaKey(
-            "rooms.maxNameLength", \.rooms.maxNameLength, .integer(1...1024), "Longest room name, in bytes of UTF-8."),
+            "websocket.compression.level", \.websocket.compression.level, .integer(1...9),
+            "zlib's level: 1 is fast, 9 is small."),
+        SchemaKey(
+            "websocket.compression.memoryLevel", \.websocket.compression.memoryLevel, .integer(1...9),
+            "zlib's memory level: 1 takes the least memory, 9 the most."),
+        SchemaKey(
+            "websocket.compression.serverWindowBits", \.websocket.compression.serverWindowBits, .integer(9...15),
+            "Largest window for what the server sends, as a power of two: 15 is 32 KiB."),
+        SchemaKey(
+            "websocket.compression.clientWindowBits", \.websocket.compression.clientWindowBits, .integer(9...15),
+            "The same for what clients send; only for clients that can be told."),
+        SchemaKey(
+            "websocket.compression.serverContextTakeover", \.websocket.compression.serverContextTakeover, .boolean,
+            "The server keeps its window between messages: they get smaller, but each client costs memory, and each message is "
+                + "compressed for each client anew."),
+        SchemaKey(
+            "websocket.compression.clientContextTakeover", \.websocket.compression.clientContextTakeover, .boolean,
+            "Clients may keep their window between messages, which costs memory for each of them."),
     ]
 
     static let http = [
@@ -64,7 +82,7 @@ extension ConfigurationSchema {
             "The address that pages are told to connect to."),
         SchemaKey(
             "http.trustedProxies", list: \.http.trustedProxies, .network,
-            "Proxies whose X-Forwarded-* headers are believed."),
+            "Proxies whose X-Forwarded-* headers, or PROXY protocol (limits.proxyProtocol), are believed."),
         SchemaKey(
             "http.metrics", \.http.metrics, .boolean,
             "Prometheus metrics on the public port, metrics under http.prefix."),

@@ -19,23 +19,17 @@ struct SchemaKey: Sendable {
     var reloadable: Bool
     /// Never shown: neither its value nor the line it stands in.
     var secret: Bool
-    /// Takes a sequence; a scalar stands for a sequence of one.
+    /// Takes a sequence of texts; a scalar stands for a sequence of one.
     var isList: Bool
-    var access: Access
+    /// Takes a sequence of mappings; `nil`: it does not.
+    var entries: EntrySchema?
+    /// It names a file that must be there; `nil`: it does not.
+    var file: FileUse?
+    var access: FieldAccess<WsdConfiguration>
 
-    /// How the value lies in a ``WsdConfiguration``.
-    struct Access: Sendable {
-        /// Reads texts into the configuration; on failure nothing changes and the index tells which text is wrong.
-        var assign: @Sendable (inout WsdConfiguration, [String], ValueContext) throws(InvalidItem) -> Void
-        /// As it would stand in the file.
-        var text: @Sendable (WsdConfiguration) -> String
-        var equal: @Sendable (WsdConfiguration, WsdConfiguration) -> Bool
-        var copy: @Sendable (_ from: WsdConfiguration, _ to: inout WsdConfiguration) -> Void
-    }
-
-    struct InvalidItem: Error {
-        var index: Int
-        var reason: InvalidValue
+    struct FileUse: Sendable {
+        var kind: FileCheck.Kind
+        var path: @Sendable (WsdConfiguration) -> String?
     }
 
     /// The section it stands in; empty at the top level.
@@ -48,9 +42,13 @@ struct SchemaKey: Sendable {
         name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } ?? name
     }
 
+    /// No line that it stands in may be shown.
+    var hidesLines: Bool { secret || entries?.fields.contains { $0.secret } == true }
+
     /// For `wsctl config` and messages: a secret that is set does not show.
     func shownText(_ configuration: WsdConfiguration) -> String {
-        secret && !access.equal(configuration, WsdConfiguration()) ? "********" : access.text(configuration)
+        if let entries { return entries.text(configuration, .shown) }
+        return secret && !access.equal(configuration, WsdConfiguration()) ? "********" : access.text(configuration)
     }
 }
 
@@ -63,25 +61,8 @@ extension SchemaKey {
         variable: String? = nil, secret: Bool = false, _ documentation: String
     ) {
         self.init(
-            name: name, variable: variable ?? Self.variable(for: name), flags: flags, documentation: documentation,
-            allowed: format.allowed, defaultText: YamlText.scalar(format.text(WsdConfiguration()[keyPath: path])),
-            reloadable: reload, secret: secret, isList: false,
-            access: Access(
-                assign: { (configuration, texts, context) throws(InvalidItem) in
-                    guard texts.count == 1, let text = texts.first else {
-                        throw InvalidItem(index: 0, reason: InvalidValue())
-                    }
-                    do throws(InvalidValue) {
-                        configuration[keyPath: path] = try format.parse(text, context)
-                    } catch {
-                        throw InvalidItem(index: 0, reason: error)
-                    }
-                },
-                text: { YamlText.scalar(format.text($0[keyPath: path])) },
-                equal: { $0[keyPath: path] == $1[keyPath: path] },
-                copy: { $1[keyPath: path] = $0[keyPath: path] }
-            )
-        )
+            name, SchemaField("", path, format, secret: secret, documentation), reload: reload, flags: flags,
+            variable: variable)
     }
 
     /// A key with a list of values.
@@ -89,35 +70,50 @@ extension SchemaKey {
         _ name: String, list path: Path<[Value]>, _ format: ValueFormat<Value>, default defaultText: String? = nil,
         reload: Bool = true, flags: [String] = [], _ documentation: String
     ) {
-        let text: @Sendable (WsdConfiguration) -> String = { configuration in
-            "[" + configuration[keyPath: path].map { YamlText.scalar(format.text($0)) }.joined(separator: ", ") + "]"
-        }
         self.init(
-            name: name, variable: Self.variable(for: name), flags: flags, documentation: documentation,
-            allowed: "a list of " + format.allowed, defaultText: defaultText ?? text(WsdConfiguration()),
-            reloadable: reload,
-            secret: false, isList: true,
-            access: Access(
-                assign: { (configuration, texts, context) throws(InvalidItem) in
-                    var values: [Value] = []
-                    for (index, text) in texts.enumerated() {
-                        guard index < ConfigurationSchema.listMax else {
-                            let hint = "\(ConfigurationSchema.listMax) entries are the most"
-                            throw InvalidItem(index: index, reason: InvalidValue(hint: hint))
-                        }
-                        do throws(InvalidValue) {
-                            values.append(try format.parse(text, context))
-                        } catch {
-                            throw InvalidItem(index: index, reason: error)
-                        }
-                    }
-                    configuration[keyPath: path] = values
-                },
-                text: text,
-                equal: { $0[keyPath: path] == $1[keyPath: path] },
-                copy: { $1[keyPath: path] = $0[keyPath: path] }
-            )
+            name, SchemaField("", list: path, format, documentation), default: defaultText, reload: reload, flags: flags
         )
+    }
+
+    /// A key that names a file, which is looked at when the configuration is loaded.
+    init(_ name: String, file path: Path<String?>, _ kind: FileCheck.Kind, _ documentation: String) {
+        self.init(name, path, ValueFormat.path().orWord("none"), documentation)
+        file = FileUse(kind: kind) { $0[keyPath: path] }
+    }
+
+    /// A key with a list of mappings.
+    init<Entry>(
+        _ name: String, entries path: Path<[Entry]>, of fresh: Entry, _ fields: [SchemaField<Entry>], allowed: String,
+        example: String, _ documentation: String
+    ) {
+        let entries = EntrySchema(path, of: fresh, fields, example: example)
+        self.init(
+            name: name, variable: Self.variable(for: name), flags: [], documentation: documentation, allowed: allowed,
+            defaultText: entries.text(WsdConfiguration(), .written), reloadable: true, secret: false, isList: false,
+            entries: entries,
+            access: FieldAccess(
+                assign: { (_, _, _) throws(InvalidItem) in throw InvalidItem(index: 0, reason: InvalidValue()) },
+                text: { entries.text($0, .written) },
+                equal: { entries.equal($0, $1) },
+                copy: { $1[keyPath: path] = $0[keyPath: path] }
+            ))
+    }
+
+    /// A field at the top of the configuration.
+    init(
+        _ name: String, _ field: SchemaField<WsdConfiguration>, default defaultText: String? = nil, reload: Bool = true,
+        flags: [String] = [], variable: String? = nil
+    ) {
+        self.init(
+            name: name, variable: variable ?? Self.variable(for: name), flags: flags,
+            documentation: field.documentation,
+            allowed: field.allowed, defaultText: defaultText ?? field.access.text(WsdConfiguration()),
+            reloadable: reload, secret: field.secret, isList: field.isList, access: field.access)
+    }
+
+    /// Fields that a section has in common with others.
+    static func keys<Part>(_ section: String, _ path: Path<Part>, _ fields: [SchemaField<Part>]) -> [SchemaKey] {
+        fields.map { SchemaKey("\(section).\($0.leaf)", $0.lifted(to: path)) }
     }
 
     /// `websocket.maxMessageSize` → `WSD_WEBSOCKET_MAX_MESSAGE_SIZE`.
@@ -130,25 +126,5 @@ extension SchemaKey {
             afterLowercase = character.isLowercase
         }
         return text
-    }
-}
-
-/// Values as YAML text.
-enum YamlText {
-    /// Plain where no YAML reader could take it for anything but this text, double-quoted otherwise.
-    static func scalar(_ text: String) -> String {
-        let plain = text.utf8.allSatisfy { $0.isLetterOrDigit || "./_-".utf8.contains($0) }
-        if plain, let first = text.utf8.first, first.isLetterOrDigit || first == UInt8(ascii: "/") { return text }
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": quoted += "\\\(scalar)"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let hex = String(scalar.value, radix: 16, uppercase: true)
-                quoted += "\\x" + (hex.count == 1 ? "0" : "") + hex
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }

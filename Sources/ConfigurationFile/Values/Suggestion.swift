@@ -14,8 +14,11 @@ enum Suggestion {
         for candidate in words {
             let known = simplified(candidate)
             let shorter = min(typed.count, known.count)
-            var distance = edits(typed, known)
-            if distance > max(1, shorter / 3) {
+            let limit = max(1, shorter / 3)
+            // There are at least as many edits as one is longer, and exactly so many where one begins with the other.
+            let excess = abs(typed.count - known.count)
+            var distance = excess > limit ? excess : edits(typed, known)
+            if distance > limit {
                 guard beginnings, shorter >= 3, typed.starts(with: known) || known.starts(with: typed) else { continue }
                 // Weaker than any near miss.
                 distance += lengthMax

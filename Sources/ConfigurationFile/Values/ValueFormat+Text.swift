@@ -84,7 +84,7 @@ extension ValueFormat<String> {
         text: { $0 }
     )
 
-    private static func isAuthority(_ text: Substring) -> Bool {
+    static func isAuthority(_ text: Substring) -> Bool {
         if let address = ListenAddress("\(text):1"), case .tcp(let host?, _) = address {
             return NetworkText.isHost(host)
         }

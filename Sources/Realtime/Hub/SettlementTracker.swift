@@ -1,5 +1,5 @@
 import BitCollections
-import DequeModule
+internal import DequeModule
 
 /// Knows, for each origin link, up to which sequence everything that came of its operations has been handed to the
 /// kernel.

@@ -1,4 +1,4 @@
-import DequeModule
+internal import DequeModule
 package import Model
 
 /// A worker's operations from their acceptance until the hub has settled them: first unsent, then sent, then
@@ -21,7 +21,7 @@ package struct HeldOperations<Frame, Request> {
     }
 
     /// Bytes counted for an entry besides its frame.
-    private static var overhead: Int { 96 }
+    package static var overhead: Int { MemoryLayout<Entry>.stride }
 
     package var capacity: Int
     private var entries: Deque<Entry> = []
@@ -89,15 +89,37 @@ package struct HeldOperations<Frame, Request> {
         sent = 0
     }
 
-    /// The hub's cumulative word; returns the requests that have succeeded by it. Numbers beyond what was sent are
-    /// ignored.
-    package mutating func acknowledge(acknowledged: UInt64, settled: UInt64) -> [Request] {
-        var succeeded: [Request] = []
+    /// The hub has replied to an operation: the request that waits for it, if one does, waits no longer.
+    package mutating func takeRequest(_ sequence: UInt64) -> Request? {
+        guard sequence > 0, sequence <= everSent else { return nil }
+        let index = firstIndex(above: sequence - 1)
+        guard index < entries.count, entries[index].sequence == sequence else { return nil }
+        return entries[index].request.take()
+    }
+
+    /// The hub has refused an operation: it is not sent again, so that no other hub carries it out.
+    package mutating func withdraw(_ sequence: UInt64) {
+        guard sequence > 0, sequence <= everSent else { return }
+        let index = firstIndex(above: sequence - 1)
+        guard index < entries.count, entries[index].sequence == sequence, entries[index].frame != nil else { return }
+        let freed = entries[index].bytes - Self.overhead
+        entries[index].frame = nil
+        entries[index].bytes = Self.overhead
+        if sequence > acknowledged { pendingBytes -= freed } else { unsettledBytes -= freed }
+    }
+
+    /// The hub's cumulative word; `decided` is called for each request that still waited, with its operation's sequence
+    /// and its deadline. Numbers beyond what was sent are ignored.
+    package mutating func acknowledge(
+        acknowledged: UInt64, settled: UInt64, decided: (UInt64, Request, MonotonicTime?) -> Void
+    ) {
         let upTo = pastGivenUp(min(acknowledged, everSent))
         if upTo > self.acknowledged {
             for index in firstIndex(above: self.acknowledged)..<firstIndex(above: upTo) {
-                if let request = entries[index].request { succeeded.append(request) }
-                entries[index].request = nil
+                if let request = entries[index].request {
+                    decided(entries[index].sequence, request, entries[index].deadline)
+                    entries[index].request = nil
+                }
                 pendingBytes -= entries[index].bytes
                 unsettledBytes += entries[index].bytes
             }
@@ -109,13 +131,12 @@ package struct HeldOperations<Frame, Request> {
             forgotten += 1
             dropFirst()
         }
-        return succeeded
     }
 
-    /// Gives up waiting for what was not acknowledged by its deadline. Returns each request and whether its operation
-    /// is now dropped (never sent and marked `expires`); otherwise it stays held and may still happen.
-    package mutating func expire(now: MonotonicTime) -> [(request: Request, dropped: Bool)] {
-        var expired: [(request: Request, dropped: Bool)] = []
+    /// Gives up waiting for what was not acknowledged by its deadline. Returns each request with its sequence and whether the
+    /// operation is now dropped (never sent and marked `expires`); otherwise it stays held and may still happen.
+    package mutating func expire(now: MonotonicTime) -> [(sequence: UInt64, request: Request, dropped: Bool)] {
+        var expired: [(sequence: UInt64, request: Request, dropped: Bool)] = []
         let start = firstIndex(above: max(acknowledged, answered))
         for index in start..<max(start, entries.count) {
             if let deadline = entries[index].deadline, deadline > now { break }
@@ -128,7 +149,7 @@ package struct HeldOperations<Frame, Request> {
                 pendingBytes -= entries[index].bytes - Self.overhead
                 entries[index].bytes = Self.overhead
             }
-            expired.append((request, dropped))
+            expired.append((entries[index].sequence, request, dropped))
         }
         return expired
     }

@@ -13,6 +13,7 @@ struct ControlAPI: Sendable {
     static let maxBody = 1024 * 1024
 
     let driver: EventLoopConfined<FleetDriver>
+    private let routes: ControlRoutes
     private let responder: RouterResponder<ControlContext>
     private let logger: Logger
 
@@ -20,7 +21,7 @@ struct ControlAPI: Sendable {
         self.driver = driver
         self.logger = logger
         let router = Router(context: ControlContext.self)
-        let routes = ControlRoutes(driver: driver)
+        routes = ControlRoutes(driver: driver)
         for route in routes.all {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 try await route.handle(request, context)
@@ -32,12 +33,18 @@ struct ControlAPI: Sendable {
     func respond(
         to request: Request, access: ControlAccess, channel: any Channel, writer: consuming ResponseWriter
     ) async throws {
-        let response = await answer(to: request, access: access, channel: channel)
+        let context = ControlContext(
+            source: ControlRequestSource(logger: logger, channel: channel, access: access))
+        let response = await answer(to: request, context)
         try await writer.write(response: response.head, body: response.body)
     }
 
-    private func answer(to request: Request, access: ControlAccess, channel: any Channel) async -> Response {
-        if let refusal = access.refusal(of: request.method) { return refusal.response() }
+    private func answer(to request: Request, _ context: ControlContext) async -> Response {
+        // A room's name in such a path may hold anything: they are read by another than the router.
+        let isBackend = request.uri.path.hasPrefix(ControlRoutes.backendPrefix)
+        // Some of its calls only look, whatever their method.
+        if let refusal = context.access.refusal(of: isBackend ? .get : request.method) { return refusal.response() }
+        if isBackend { return await routes.backend(request, context) }
         let allowed = ControlRoutes.methods[request.uri.path] ?? []
         guard !allowed.isEmpty else {
             return ControlFailure.notFound("There is no \(request.uri.path) here. docs/openapi.yaml lists the calls.")
@@ -50,7 +57,6 @@ struct ControlAPI: Sendable {
             return ControlFailure.methodNotAllowed(sentence, allowed: names).response()
         }
         do {
-            let context = ControlContext(source: ControlRequestSource(logger: logger, channel: channel))
             return try await responder.respond(to: request, context: context)
         } catch let failure as ControlFailure {
             return failure.response()
@@ -63,6 +69,7 @@ struct ControlAPI: Sendable {
 struct ControlRequestSource: RequestContextSource {
     let logger: Logger
     let channel: any Channel
+    let access: ControlAccess
 }
 
 struct ControlContext: RequestContext {
@@ -71,10 +78,13 @@ struct ControlContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The connection: a stream ends when it is closed.
     let channel: any Channel
+    /// What the caller may do.
+    let access: ControlAccess
 
     init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
         channel = source.channel
+        access = source.access
     }
 }
 

@@ -7,8 +7,8 @@ import NIOPosix
 
 /// Serves the control API on a bound and listening Unix socket. Confined to the event loop.
 final class ControlServer {
-    /// Connections at a time; further ones are closed at once.
-    static let maxConnections = 128
+    /// Connections at a time; further ones are closed at once. The workers' live connections are among them.
+    static let maxConnections = 1024
     /// A connection without a request is closed after this time.
     static let idleTimeout = TimeAmount.seconds(60)
     static let maxHeaderSize = 16 * 1024

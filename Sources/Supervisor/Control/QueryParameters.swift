@@ -35,6 +35,18 @@ struct QueryParameters {
         return value
     }
 
+    /// Whole seconds: `5`, `5s` or `1m`.
+    func seconds(_ name: String, in range: ClosedRange<Int>) throws(ControlFailure) -> Int? {
+        guard let text = text(name) else { return nil }
+        let unit = text.hasSuffix("m") ? 60 : 1
+        let digits = text.hasSuffix("m") || text.hasSuffix("s") ? String(text.dropLast()) : text
+        guard let count = Int(digits), count <= range.upperBound, range.contains(count * unit) else {
+            throw .badRequest(
+                "“\(name)” must be a time from \(range.lowerBound)s to \(range.upperBound)s, not “\(text)”.")
+        }
+        return count * unit
+    }
+
     /// `1`, `true` or the bare name; `0` or `false`.
     func flag(_ name: String) throws(ControlFailure) -> Bool {
         guard let value = values[name] else { return false }

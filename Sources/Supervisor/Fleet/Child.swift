@@ -44,11 +44,11 @@ final class Child {
         cpu.add(usage.cpuSeconds, at: now)
     }
 
-    /// Sends one line; nothing once the link has ended.
-    func send(_ message: SupervisorMessage) {
-        // Our own messages of texts and numbers: encoding them fails for none but an over-long query.
-        guard let link, !linkEnded, let line = try? ChildLinkCodec.encode(message) else { return }
+    /// Sends one line. `false`: the link has ended, or the message is longer than a line may be.
+    @discardableResult func send(_ message: SupervisorMessage) -> Bool {
+        guard let link, !linkEnded, let line = try? ChildLinkCodec.encode(message) else { return false }
         link.writeAndFlush(line, promise: nil)
+        return true
     }
 
     /// Whether the child reads what it is sent; questions are not put to one that does not.

@@ -74,6 +74,13 @@ struct ChildQueries {
         }
     }
 
+    /// The question could not be put to this one.
+    mutating func notAsked(_ instance: InstanceID, id: Int) {
+        guard var query = queries[id], let name = query.waiting.removeValue(forKey: instance) else { return }
+        query.continuation.yield(.silent(name))
+        settle(id, query)
+    }
+
     /// Gives up on those that are silent for too long.
     mutating func timePassed(now: MonotonicTime) {
         for (id, query) in queries where query.deadline <= now {

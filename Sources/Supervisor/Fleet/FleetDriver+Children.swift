@@ -12,7 +12,8 @@ extension FleetDriver {
         let launch = ChildConfiguration(
             slot: slot, instance: instance, configuration: configuration, hubSocket: setup.hubSocket,
             listeners: slot.role == .worker ? setup.listeners : [], serviceStartedAt: setup.startedAtTime,
-            livingWorkers: children.values.count { $0.slot.role == .worker && $0.exit == nil })
+            livingWorkers: children.values.count { $0.slot.role == .worker && $0.exit == nil },
+            controlSocket: setup.controlSocket)
         let launched: LaunchedChild
         do {
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -73,6 +74,7 @@ extension FleetDriver {
         case .ready:
             guard child.isIntroduced else { return }
             child.isReady = true
+            followWorker(child)
             input { $0.childBecameReady(instance, now: now()) }
         case .heartbeat(let counters):
             let usage = system.usage(of: child.pid)
@@ -86,6 +88,8 @@ extension FleetDriver {
             input { $0.childReportedDraining(instance, remaining: remaining, now: now()) }
         case .reply(let id, let page, let more):
             queries.replied(instance, id: id, page: page, more: more, now: now())
+        case .trace(let id, let events, let dropped):
+            traceReported(id, events, dropped: dropped, from: child)
         }
     }
 
@@ -125,8 +129,11 @@ extension FleetDriver {
         child.linkEnded = true
         child.link?.close(promise: nil)
         queries.ended(child.instance)
-        ended.addEnded(child.counters)
-        if child.slot.role == .worker { endedWorkers.addEnded(child.counters) }
+        switch child.slot.role {
+        case .hub: endedHubs.addEnded(child.counters)
+        case .worker: endedWorkers.addEnded(child.counters)
+        }
+        workerLeftTraces(child, exit)
         input { $0.childExited(child.instance, exit, now: now()) }
         configurations = configurations.filter { machine.revisionsInUse.contains($0.key) || $0.key == lastRevision }
     }
@@ -142,7 +149,7 @@ extension FleetDriver {
         let able = children.values.filter { $0.slot.role == role && $0.isListening && $0.isReady }
         let targets = Dictionary(uniqueKeysWithValues: able.map { ($0.instance, $0.source.name) })
         let (id, answers) = queries.open(targets, now: now())
-        for child in able { child.send(.query(id: id, query)) }
+        for child in able where !child.send(.query(id: id, query)) { queries.notAsked(child.instance, id: id) }
         return answers
     }
 }

@@ -96,7 +96,7 @@ extension FleetDriver {
         configurations[lastRevision] = next
         let response = machine.reloadRequested(
             policy: FleetPolicy(next.configuration, cores: setup.cores), revision: lastRevision,
-            restartHub: old.hub != next.configuration.hub || old.rooms != next.configuration.rooms, now: now())
+            restartHub: old.concernsHub != next.configuration.concernsHub, now: now())
         if case .refused = response { configurations[lastRevision] = nil }
         guard case .accepted(let id, let actions) = response else { return response }
         var remarks = loaded.warnings.map { "Warning: \($0)" }
@@ -142,4 +142,23 @@ extension ControlFailure {
         case .notRunning: self = .unavailable(refusal.description)
         }
     }
+}
+
+extension WsdConfiguration {
+    /// What the hub is started with and cannot change while it runs.
+    fileprivate var concernsHub: HubConcerns {
+        HubConcerns(
+            hub: hub, rooms: rooms, history: history, limits: limits, roomEmptyURL: webhooks.roomEmpty.url,
+            maxMessageSize: websocket.maxMessageSize, maxBody: api.maxBody)
+    }
+}
+
+private struct HubConcerns: Equatable {
+    var hub: HubConfiguration
+    var rooms: RoomsConfiguration
+    var history: HistoryConfiguration
+    var limits: LimitsConfiguration
+    var roomEmptyURL: String?
+    var maxMessageSize: Int
+    var maxBody: Int
 }

@@ -76,33 +76,26 @@ extension FleetDriver {
         return status
     }
 
-    /// Over all processes, the ended ones included. Clients and their messages are the workers'; rooms are the hub's, who
-    /// counts each once.
+    /// Over all processes, the ended ones included.
     private func totals(_ snapshot: FleetSnapshot, now: MonotonicTime) -> ServiceTotals {
-        var workers = endedWorkers
-        var all = ended
-        var totals = ServiceTotals()
+        var (workers, hubs) = (endedWorkers, endedHubs)
+        var (received, sent, users) = (0.0, 0.0, 0)
         for child in children.values {
-            all.add(child.counters)
             switch child.slot.role {
-            case .hub: totals.rooms += child.counters.rooms
+            case .hub: hubs.add(child.counters)
             case .worker:
                 workers.add(child.counters)
-                totals.messagesInPerSecond += child.messagesIn.rate(at: now) ?? 0
-                totals.messagesOutPerSecond += child.messagesOut.rate(at: now) ?? 0
+                users = max(users, child.counters.users)
+                received += child.messagesIn.rate(at: now) ?? 0
+                sent += child.messagesOut.rate(at: now) ?? 0
             }
         }
-        totals.clients = workers.clients
-        totals.messagesIn = workers.messagesIn
-        totals.messagesOut = workers.messagesOut
-        totals.bytesIn = workers.bytesIn
-        totals.bytesOut = workers.bytesOut
-        totals.connectionsAccepted = workers.connectionsAccepted
-        totals.handshakesRefused = workers.handshakesRefused
-        totals.slowClientsClosed = workers.slowClientsClosed
-        totals.errors = all.errors
+        var totals = ServiceTotals(workers: workers, hub: hubs, usersOfAWorker: users)
+        (totals.messagesInPerSecond, totals.messagesOutPerSecond) = (received, sent)
         totals.restarts = snapshot.restarts
-        totals.logLinesDropped = all.logLinesDropped &+ log.droppedInAll
+        totals.logLinesDropped &+= log.droppedInAll
+        totals.traces = traces.count
+        totals.traceEventsDropped &+= traceEventsDropped
         return totals
     }
 }

@@ -30,7 +30,12 @@ final class FleetDriver {
     var queries = ChildQueries()
     var operations: [OperationID: [AsyncStream<OperationProgress>.Continuation]] = [:]
     var endedWorkers = ChildCounters()
-    var ended = ChildCounters()
+    var endedHubs = ChildCounters()
+    /// By number.
+    var traces: [Int: FleetTrace] = [:]
+    var lastTrace = 0
+    /// Events that no reader of a trace could take.
+    var traceEventsDropped = 0
     /// Lines of children that were no messages.
     var brokenLinks = 0
     var lameDuck = false
@@ -142,6 +147,7 @@ final class FleetDriver {
         log.reportTrouble()
         log.wake()
         notifyStatus()
+        tendTraces()
         let waiters = secondWaiters
         secondWaiters = []
         waiters.forEach { $0.succeed() }
@@ -183,6 +189,7 @@ final class FleetDriver {
         secondWaiters.forEach { $0.succeed() }
         secondWaiters = []
         log.wake()
+        endTraces()
         setup.ended(code)
     }
 }

@@ -17,8 +17,9 @@ package enum ChildLinkError: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// One JSON object a line, in both directions of the child link.
 package enum ChildLinkCodec {
-    /// Bytes of a line, its line feed included. A page of a query's answer is the longest there is.
-    package static let maxLine = 1024 * 1024
+    /// Bytes of a line, its line feed included. A call of the backend's API is the longest there is: 1 MiB (`api.maxBody`) of
+    /// which every byte may be escaped.
+    package static let maxLine = 4 * 1024 * 1024
 
     /// The message as a line.
     ///

@@ -19,6 +19,8 @@ package enum ChildMessage: Codable, Sendable, Equatable {
     case draining(remaining: Int)
     /// Answer to a query. `more`: further pages follow under the same `id`.
     case reply(id: Int, page: ChildReply, more: Bool)
+    /// What happened to whom a trace follows, in order. `dropped`: events since the last message that were too many.
+    case trace(id: Int, events: [TraceEvent], dropped: Int)
 }
 
 /// What the supervisor tells a child.
@@ -41,6 +43,8 @@ package struct ChildConfiguration: Codable, Sendable, Equatable {
     package var configuration: WsdConfiguration
     /// Path of the hub's Unix socket, in a directory of mode 0700.
     package var hubSocket: String
+    /// Path of the control socket; empty: there is none.
+    package var controlSocket: String
     /// The sockets inherited as descriptors ``ChildDescriptors/firstListener`` and following, in this order.
     package var listeners: [ListenAddress]
     /// Seconds since 1970 when the supervisor started.
@@ -51,12 +55,13 @@ package struct ChildConfiguration: Codable, Sendable, Equatable {
     package init(
         slot: SlotID, instance: InstanceID, configuration: WsdConfiguration, hubSocket: String,
         listeners: [ListenAddress],
-        serviceStartedAt: Double, livingWorkers: Int = 0
+        serviceStartedAt: Double, livingWorkers: Int = 0, controlSocket: String = ""
     ) {
         self.slot = slot
         self.instance = instance
         self.configuration = configuration
         self.hubSocket = hubSocket
+        self.controlSocket = controlSocket
         self.listeners = listeners
         self.serviceStartedAt = serviceStartedAt
         self.livingWorkers = livingWorkers
@@ -108,6 +113,53 @@ package struct ChildCounters: Codable, Sendable, Equatable {
     /// Gauge: bytes queued for links (hub).
     package var queuedBytes = 0
 
+    /// WebSocket connections opened.
+    package var connects = 0
+    /// Of these: clients that came back (a former session or position in a join).
+    package var reconnects = 0
+    /// Joins with a position whose missed messages were all there, and those where they were not.
+    package var resumed = 0
+    package var notResumed = 0
+    /// Connections refused or closed before they were admitted, by reason (`origin`, `connections_per_user`, …).
+    package var refusedByReason: [String: Int] = [:]
+    /// Messages refused by a rate limit.
+    package var rateLimited = 0
+    /// Commands that failed, by ``ClientErrorCode``.
+    package var errorsByCode: [String: Int] = [:]
+    /// Bytes of messages to clients before compression and after it; only those that were compressed.
+    package var compressionIn = 0
+    package var compressionOut = 0
+    /// Bytes of compressed messages from clients as they came and decompressed.
+    package var decompressionIn = 0
+    package var decompressionOut = 0
+    /// By name: `connect`, `join`, `publish`, `rpc`, `disconnect`, `roomEmpty`.
+    package var webhooks: [String: WebhookFigures] = [:]
+    /// Gauge: distinct users with a connection here.
+    package var users = 0
+    /// Members that were told of lost messages (a `gap` event).
+    package var gaps = 0
+    /// From taking in a publication to the last write of its delivery; each delivery to a worker counts once.
+    package var latency = LatencyHistogram()
+    /// Gauge: traces that are being followed.
+    package var traces = 0
+    /// Events of traces that were too many.
+    package var traceEventsDropped = 0
+
+    /// Gauges, hub: rooms whose history is in memory, the messages in it, and their bytes.
+    package var historyRooms = 0
+    package var historyMessages = 0
+    package var historyBytes = 0
+    /// Hub: messages recorded in a history, and those refused because they could not be.
+    package var recorded = 0
+    package var storageFailures = 0
+    /// Hub: publications not delivered again because their message id was known.
+    package var repetitions = 0
+    /// Hub: batches committed to the history's database, and the time that took, microseconds.
+    package var commits = 0
+    package var commitMicroseconds = 0
+    /// Gauge, hub: bytes of the history's database on the disk, its log included.
+    package var historyFileBytes = 0
+
     package init() {}
 }
 
@@ -120,6 +172,13 @@ package enum ChildQuery: Codable, Sendable, Equatable {
     case kick(client: String, code: CloseCode, reason: String)
     /// Hub only: publish as the operator. `data` is JSON text.
     case publish(room: String, data: String)
+    /// Workers only: follow what happens to somebody; `id` is the supervisor's. Answered with ``ChildReply/count(_:)``:
+    /// clients that fit now. A second one with the same `id` replaces the first.
+    case trace(id: Int, TraceFilter)
+    /// Answered with ``ChildReply/count(_:)``: 1 when there was such a trace.
+    case untrace(id: Int)
+    /// Hub only: a ``BackendRequest`` (``BackendRequest/encoded()``). Answered with ``ChildReply/backend(json:)``.
+    case backend(json: String)
 }
 
 package enum ChildReply: Codable, Sendable, Equatable {
@@ -127,6 +186,9 @@ package enum ChildReply: Codable, Sendable, Equatable {
     case rooms([RoomInfo])
     case count(Int)
     case refused(String)
+    /// A ``BackendResponse`` (``BackendResponse/encoded()``). One that is too long for a line comes in several pages, to be
+    /// joined.
+    case backend(json: String)
 }
 
 package struct ClientFilter: Codable, Sendable, Equatable {
@@ -162,6 +224,17 @@ package struct ClientInfo: Codable, Sendable, Equatable {
     package var bytesOut: Int
     /// Bytes waiting to be sent.
     package var queue: Int
+    /// Seconds since it connected.
+    package var sessionAge: Double?
+    package var authenticated: Bool?
+    /// It came back and got what it had missed.
+    package var resumed: Bool?
+    /// Messages refused by a rate limit.
+    package var rateLimited: Int?
+    /// Bytes sent for each byte of the messages, with permessage-deflate; `nil`: it is off, or nothing was compressed.
+    package var compressionRatio: Double?
+    /// Mean size of all messages in both directions, bytes.
+    package var averageSize: Double?
 
     package init(
         id: String, worker: Int, address: String, user: String?, path: String, origin: String?, userAgent: String?,
@@ -190,6 +263,12 @@ package struct RoomInfo: Codable, Sendable, Equatable {
     package var room: String
     /// Members (connections), over all workers once summed.
     package var members: Int
+    /// Messages that this worker's members were delivered (hub: that it ordered), and their bytes.
+    package var messages: Int?
+    package var bytes: Int?
+    /// The position, where the room keeps history.
+    package var epoch: String?
+    package var offset: UInt64?
 
     package init(room: String, members: Int) {
         self.room = room

@@ -59,27 +59,6 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
     }
 }
 
-/// Figures over all processes, the ended ones included.
-package struct ServiceTotals: Codable, Sendable, Equatable {
-    package var clients = 0
-    package var rooms = 0
-    package var messagesIn = 0
-    package var messagesOut = 0
-    package var bytesIn = 0
-    package var bytesOut = 0
-    /// Over the last seconds.
-    package var messagesInPerSecond = 0.0
-    package var messagesOutPerSecond = 0.0
-    package var restarts = 0
-    package var connectionsAccepted = 0
-    package var handshakesRefused = 0
-    package var slowClientsClosed = 0
-    package var errors = 0
-    package var logLinesDropped = 0
-
-    package init() {}
-}
-
 /// One living or awaited process: supervisor, hub, worker, or a worker that drains.
 package struct ProcessStatus: Codable, Sendable, Equatable {
     package enum State: String, Codable, Sendable {

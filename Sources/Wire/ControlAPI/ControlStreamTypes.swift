@@ -6,7 +6,7 @@
 // GET /v1/clients           NDJSON: ClientInfo …, then StreamProblem for each worker that did not answer (none: all did)
 //                           ?id= &room= &user= &address=
 // GET /v1/rooms             NDJSON: RoomInfo (summed over workers, by name) …, then StreamProblem as above; ?prefix=
-// GET /v1/stats             StatsSample; with ?watch=1 NDJSON, one a second
+// GET /v1/stats             StatsSample; with ?follow=1s (to 60s) NDJSON, one each interval
 // GET /v1/logs              NDJSON: LogEntry, oldest first
 //                           ?lines=100 &worker=1 &source=hub &level=warning &since=<seconds since 1970, or 90s 10m 2h 1d ago>
 //                           &grep= &after=<sequence> &follow=1
@@ -17,6 +17,9 @@
 // POST /v1/stop             the same
 // POST /v1/kick             KickBody → CountAnswer (0: no such client is answered 404)
 // POST /v1/publish          PublishBody → CountAnswer
+// GET /v1/trace             NDJSON: TraceLine, until the caller hangs up
+//                           ?client= &room= &user= &payloads=1
+// … /v1/api/…               the backend's API (BackendHTTP), without a key
 // GET /metrics              Prometheus text, version 0.0.4
 
 /// A line of an NDJSON list that says why the list is not complete. It has none of the list's own keys.
@@ -29,7 +32,7 @@ package struct StreamProblem: Codable, Sendable, Equatable {
     }
 }
 
-/// `GET /v1/stats`, and one line a second of `GET /v1/stats?watch=1`.
+/// `GET /v1/stats`, and one line each interval of `GET /v1/stats?follow=1s`.
 package struct StatsSample: Codable, Sendable, Equatable {
     /// Seconds since 1970.
     package var time: Double
@@ -49,5 +52,48 @@ package struct CountAnswer: Codable, Sendable, Equatable {
 
     package init(count: Int) {
         self.count = count
+    }
+}
+
+/// A line of `GET /v1/trace`: what happened, or what is to be said about the trace itself.
+package enum TraceLine: Codable, Sendable, Equatable {
+    case event(TraceEvent)
+    case notice(TraceNotice)
+
+    private enum Key: String, CodingKey {
+        case notice
+    }
+
+    package init(from decoder: any Decoder) throws {
+        if try decoder.container(keyedBy: Key.self).contains(.notice) {
+            self = .notice(try TraceNotice(from: decoder))
+        } else {
+            self = .event(try TraceEvent(from: decoder))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        switch self {
+        case .event(let event): try event.encode(to: encoder)
+        case .notice(let notice): try notice.encode(to: encoder)
+        }
+    }
+}
+
+/// Who is followed, which worker came or went, and what is missing.
+package struct TraceNotice: Codable, Sendable, Equatable {
+    /// Seconds since 1970.
+    package var time: Double
+    /// A sentence.
+    package var notice: String
+    package var worker: Int?
+    /// Events that are missing here.
+    package var dropped: Int?
+
+    package init(time: Double, notice: String, worker: Int? = nil, dropped: Int? = nil) {
+        self.time = time
+        self.notice = notice
+        self.worker = worker
+        self.dropped = dropped
     }
 }

@@ -1,4 +1,4 @@
-internal import Model
+package import Model
 package import NIOCore
 
 /// Takes the hub link's byte stream apart, in either direction, however the bytes arrive.
@@ -11,12 +11,20 @@ package struct HubLinkDecoder: Sendable {
     /// Room in a frame besides the payload: fixed fields, a room name, a full `register`.
     package static let slack = 128 * 1024
 
-    /// `maxPayload`: largest data of a publication, bytes (`websocket.maxMessageSize`, or what the control API
-    /// admits).
+    /// `maxPayload`: longest payload or reply, bytes; ``maxPayload(_:)`` of the configuration.
     package init(maxPayload: Int) {
         let (sum, overflow) = maxPayload.addingReportingOverflow(Self.slack)
         maxFrame = overflow ? Self.absoluteMaxFrame : max(Self.slack, min(sum, Self.absoluteMaxFrame))
     }
+
+    /// What can come over a link: a client's message, a call of the backend, a page of what was missed with who is there.
+    package static func maxPayload(_ configuration: WsdConfiguration) -> Int {
+        let page = configuration.history.recoveryPage + configuration.websocket.maxMessageSize + presence
+        return max(configuration.api.maxBody, page)
+    }
+
+    /// What an answer about presence may take, bytes.
+    private static let presence = 512 * 1024
 
     private let maxFrame: Int
     private var buffer = ByteBuffer()
@@ -76,35 +84,36 @@ package struct HubLinkDecoder: Sendable {
 }
 
 extension HubLinkDecoder {
+    /// What ``HubLinkEncoder/historyEntry(_:into:)`` wrote; `nil`: it is not that.
+    package static func historyEntry(_ bytes: inout ByteBuffer) -> HistoryEntry? { bytes.readEntry() }
+
     private static func workerFrame(_ type: HubLinkFrameType, _ body: inout ByteBuffer) -> WorkerFrame? {
         switch type {
         case .hello:
             guard
                 let (version, boot, slot) = body.readMultipleIntegers(
-                    endianness: .little, as: (UInt16, UInt64, UInt32).self),
-                body.readableBytes == 0
+                    endianness: .little, as: (UInt16, UInt64, UInt32).self)
             else { return nil }
-            return .hello(version: version, boot: BootID(rawValue: boot), slot: Int(slot))
+            return whole(.hello(version: version, boot: BootID(rawValue: boot), slot: Int(slot)), body)
+        case .client:
+            guard let client = body.read(UInt64.self), let registration = body.readRegistration() else { return nil }
+            return whole(.client(client, registration), body)
         case .register:
-            guard let room = readRoom(&body), body.readableBytes.isMultiple(of: 8) else { return nil }
+            guard let room = body.readRoom(), body.readableBytes.isMultiple(of: 8) else { return nil }
             var clients: [UInt64] = []
             clients.reserveCapacity(body.readableBytes / 8)
-            while let client = body.readInteger(endianness: .little, as: UInt64.self) { clients.append(client) }
+            while let client = body.read(UInt64.self) { clients.append(client) }
             return .register(room: room, clients: clients)
+        case .position:
+            guard let room = body.readRoom(), let position = body.readPosition() else { return nil }
+            return whole(.position(room: room, position), body)
         case .snapshotEnd:
-            guard let replay = body.readInteger(endianness: .little, as: UInt64.self), body.readableBytes == 0 else {
-                return nil
-            }
-            return .snapshotEnd(replayThrough: replay)
+            guard let replay = body.read(UInt64.self) else { return nil }
+            return whole(.snapshotEnd(replayThrough: replay), body)
         case .operation:
-            guard
-                let (sequence, code, client) = body.readMultipleIntegers(
-                    endianness: .little, as: (UInt64, UInt8, UInt64).self),
-                let kind = HubOperationKind(rawValue: code), let room = readRoom(&body)
-            else { return nil }
-            return .operation(
-                HubOperationFrame(sequence: sequence, kind: kind, client: client, room: room, payload: body))
-        case .welcome, .ack, .delivery:
+            guard let operation = body.readOperation() else { return nil }
+            return .operation(operation, payload: body)
+        case .welcome, .ack, .delivery, .reply, .command:
             return nil
         }
     }
@@ -114,35 +123,31 @@ extension HubLinkDecoder {
         case .welcome:
             guard
                 let (version, boot, late) = body.readMultipleIntegers(
-                    endianness: .little, as: (UInt16, UInt64, UInt8).self),
-                body.readableBytes == 0, late <= 1
+                    endianness: .little, as: (UInt16, UInt64, UInt8).self), late <= 1
             else { return nil }
-            return .welcome(version: version, boot: BootID(rawValue: boot), isLate: late == 1)
+            return whole(.welcome(version: version, boot: BootID(rawValue: boot), isLate: late == 1), body)
         case .ack:
             guard
                 let (acknowledged, settled) = body.readMultipleIntegers(endianness: .little, as: (UInt64, UInt64).self),
-                body.readableBytes == 0, settled <= acknowledged
+                settled <= acknowledged
             else { return nil }
-            return .ack(acknowledged: acknowledged, settled: settled)
+            return whole(.ack(acknowledged: acknowledged, settled: settled), body)
         case .delivery:
-            guard
-                let (origin, sequence, code, subjectBoot, subjectSerial) = body.readMultipleIntegers(
-                    endianness: .little, as: (UInt64, UInt64, UInt8, UInt64, UInt64).self),
-                let kind = HubDeliveryKind(rawValue: code), let room = readRoom(&body)
-            else { return nil }
-            let delivery = HubDelivery(
-                origin: BootID(rawValue: origin), sequence: sequence, kind: kind,
-                subject: ClientID(boot: BootID(rawValue: subjectBoot), serial: subjectSerial), room: room)
-            return .delivery(HubDeliveryFrame(delivery: delivery, payload: body))
-        case .hello, .register, .snapshotEnd, .operation:
+            guard let delivery = body.readDelivery() else { return nil }
+            return .delivery(delivery, payload: body)
+        case .reply:
+            guard let sequence = body.read(UInt64.self), let reply = body.readReply() else { return nil }
+            return whole(.reply(sequence: sequence, reply), body)
+        case .command:
+            guard let command = body.readCommand() else { return nil }
+            return whole(.command(command), body)
+        case .hello, .client, .register, .position, .snapshotEnd, .operation:
             return nil
         }
     }
 
-    private static func readRoom(_ body: inout ByteBuffer) -> RoomName? {
-        guard let length = body.readInteger(endianness: .little, as: UInt16.self),
-            let text = body.readString(length: Int(length))
-        else { return nil }
-        return RoomName(text)
+    /// The frame, unless bytes are left over.
+    private static func whole<Frame>(_ frame: Frame, _ body: ByteBuffer) -> Frame? {
+        body.readableBytes == 0 ? frame : nil
     }
 }

@@ -1,9 +1,8 @@
 package import Model
 package import NIOCore
 
-/// Writes frames of the hub link: `u32` length of what follows, `u8` type, fields; integers little-endian, a room
-/// name as
-/// `u16` length and bytes, a payload as all that is left.
+/// Writes frames of the hub link: `u32` length of what follows, `u8` type, fields; integers little-endian, a name as `u16`
+/// length and bytes, a payload as all that is left.
 package enum HubLinkEncoder {
     /// Clients in one `register` frame; a bigger room comes in several.
     package static let clientsPerRegister = 4096
@@ -16,6 +15,15 @@ package enum HubLinkEncoder {
         }
     }
 
+    package static func client(
+        _ client: UInt64, _ registration: ClientRegistration, into buffer: inout ByteBuffer
+    ) {
+        frame(.client, into: &buffer) {
+            $0.writeInteger(client, endianness: .little)
+            $0.writeRegistration(registration)
+        }
+    }
+
     /// Writes as many frames as ``clientsPerRegister`` asks for.
     package static func register(
         room: RoomName, clients: some RandomAccessCollection<UInt64>, into buffer: inout ByteBuffer
@@ -24,10 +32,17 @@ package enum HubLinkEncoder {
         while !rest.isEmpty {
             let piece = rest.prefix(clientsPerRegister)
             frame(.register, into: &buffer) {
-                writeRoom(room, into: &$0)
+                $0.writeName(room.text)
                 for client in piece { $0.writeInteger(client, endianness: .little) }
             }
             rest = rest.dropFirst(piece.count)
+        }
+    }
+
+    package static func position(room: RoomName, _ position: RoomPosition, into buffer: inout ByteBuffer) {
+        frame(.position, into: &buffer) {
+            $0.writeName(room.text)
+            $0.writePosition(position)
         }
     }
 
@@ -35,14 +50,21 @@ package enum HubLinkEncoder {
         frame(.snapshotEnd, into: &buffer) { $0.writeInteger(replayThrough, endianness: .little) }
     }
 
-    /// `payload`: the data of a publication, otherwise empty.
+    /// `payload`: the data of a publication, or a backend request; otherwise empty.
     package static func operation(
-        sequence: UInt64, kind: HubOperationKind, client: UInt64, room: RoomName, payload: ByteBufferView,
-        into buffer: inout ByteBuffer
+        _ operation: HubOperation, payload: ByteBufferView, into buffer: inout ByteBuffer
     ) {
+        if case .publish(let room, let messageID, let includesSender) = operation.request {
+            let space =
+                HubLinkFrameHead.size + 27 + ByteCursor.nameRoom(room.text) + ByteCursor.nameRoom(messageID?.text)
+            return frame(.operation, space: space, payload: payload, into: &buffer) { cursor in
+                cursor.putHead(operation)
+                cursor.putPublish(room, messageID, includesSender: includesSender)
+            }
+        }
         frame(.operation, into: &buffer) {
-            $0.writeMultipleIntegers(sequence, kind.rawValue, client, endianness: .little)
-            writeRoom(room, into: &$0)
+            $0.writeAtOnce(space: 25) { $0.putHead(operation) }
+            $0.writeRequest(operation.request)
             $0.writeBytes(payload)
         }
     }
@@ -60,13 +82,26 @@ package enum HubLinkEncoder {
 
     /// The bytes are the same for every link: encode once, append to each.
     package static func delivery(_ delivery: HubDelivery, payload: ByteBufferView, into buffer: inout ByteBuffer) {
-        frame(.delivery, into: &buffer) {
-            $0.writeMultipleIntegers(
-                delivery.origin.rawValue, delivery.sequence, delivery.kind.rawValue, delivery.subject.boot.rawValue,
-                delivery.subject.serial, endianness: .little)
-            writeRoom(delivery.room, into: &$0)
-            $0.writeBytes(payload)
+        let space =
+            HubLinkFrameHead.size + 74 + ByteCursor.nameRoom(delivery.room.text)
+            + ByteCursor.nameRoom(delivery.user?.text) + ByteCursor.nameRoom(delivery.messageID?.text)
+        frame(.delivery, space: space, payload: payload, into: &buffer) { $0.putDelivery(delivery) }
+    }
+
+    package static func reply(sequence: UInt64, _ reply: HubReply, into buffer: inout ByteBuffer) {
+        frame(.reply, into: &buffer) {
+            $0.writeInteger(sequence, endianness: .little)
+            $0.writeReply(reply)
         }
+    }
+
+    package static func command(_ command: HubCommand, into buffer: inout ByteBuffer) {
+        frame(.command, into: &buffer) { $0.writeCommand(command) }
+    }
+
+    /// One entry of a room's history; ``HubLinkDecoder/historyEntry(_:)`` reads it.
+    package static func historyEntry(_ entry: HistoryEntry, into buffer: inout ByteBuffer) {
+        buffer.writeEntry(entry)
     }
 
     private static func frame(
@@ -79,11 +114,28 @@ package enum HubLinkEncoder {
         buffer.setInteger(length, at: start, endianness: .little)
     }
 
-    private static func writeRoom(_ room: RoomName, into buffer: inout ByteBuffer) {
-        let bytes = room.text.utf8.prefix(Int(UInt16.max))
-        buffer.writeInteger(UInt16(clamping: bytes.count), endianness: .little)
-        buffer.writeBytes(bytes)
+    /// The same in one piece, for what there is much of. `space`: bytes of the frame but for its payload, at most.
+    @inline(__always)
+    private static func frame(
+        _ type: HubLinkFrameType, space: Int, payload: ByteBufferView, into buffer: inout ByteBuffer,
+        _ body: (inout ByteCursor) -> Void
+    ) {
+        let start = buffer.writerIndex
+        payload.withUnsafeBytes { payload in
+            buffer.writeAtOnce(space: space + payload.count) { cursor in
+                cursor.putInteger(UInt32(0))
+                cursor.putInteger(type.rawValue)
+                body(&cursor)
+                cursor.put(payload)
+            }
+        }
+        buffer.setInteger(UInt32(clamping: buffer.writerIndex - start - 4), at: start, endianness: .little)
     }
+}
+
+/// Length and type.
+private enum HubLinkFrameHead {
+    static let size = 5
 }
 
 /// Second field of every frame.
@@ -92,7 +144,48 @@ enum HubLinkFrameType: UInt8 {
     case register = 2
     case snapshotEnd = 3
     case operation = 4
+    case client = 5
+    case position = 6
     case welcome = 16
     case ack = 17
     case delivery = 18
+    case reply = 19
+    case command = 20
+}
+
+/// Second byte of what is asked of the hub. Values are never used for another thing.
+enum HubRequestCode: UInt8 {
+    case join = 1
+    case leave = 2
+    case publish = 3
+    case broadcast = 4
+    case direct = 5
+    case confirm = 6
+    case connect = 7
+    case identify = 8
+    case disconnect = 9
+    case history = 10
+    case presence = 11
+    case typing = 12
+    case read = 13
+    case backend = 14
+}
+
+enum HubReplyCode: UInt8 {
+    case refused = 1
+    case published = 2
+    case joined = 3
+    case history = 4
+    case presence = 5
+    case admitted = 6
+    case rejected = 7
+    case backend = 8
+}
+
+enum HubCommandCode: UInt8 {
+    case close = 1
+    case subscribe = 2
+    case unsubscribe = 3
+    case roomEmpty = 4
+    case membersMissed = 5
 }

@@ -45,6 +45,32 @@ package struct JSONScanner {
         try scanner.end()
     }
 
+    /// Calls `element` with each element of the one array, in order. Throws for anything but one array with white space around
+    /// it; elements before the fault have been reported then.
+    package static func scanArray(
+        _ bytes: UnsafeRawBufferPointer, element: (_ value: JSONSlice) -> Void
+    ) throws(JSONError) {
+        var scanner = JSONScanner(bytes)
+        scanner.skipWhiteSpace()
+        guard scanner.peek() == UInt8(ascii: "[") else {
+            _ = try scanner.value(depth: 0)
+            try scanner.end()
+            throw .notAnArray
+        }
+        scanner.offset += 1
+        scanner.skipWhiteSpace()
+        if scanner.peek() == UInt8(ascii: "]") {
+            scanner.offset += 1
+            return try scanner.end()
+        }
+        repeat {
+            scanner.skipWhiteSpace()
+            element(try scanner.value(depth: 1))
+            scanner.skipWhiteSpace()
+        } while try scanner.comma(orEnd: UInt8(ascii: "]"))
+        try scanner.end()
+    }
+
     /// The one value of a JSON text of any kind.
     package static func scanValue(_ bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSONSlice {
         var scanner = JSONScanner(bytes)

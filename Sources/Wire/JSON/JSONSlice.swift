@@ -25,4 +25,6 @@ package enum JSONError: Error, Hashable, Sendable {
     case tooDeep(offset: Int)
     /// JSON, but not an object.
     case notAnObject
+    /// JSON, but not an array.
+    case notAnArray
 }

@@ -10,12 +10,17 @@ package enum JSONString {
 
     /// Whether the text of a scanned string is `text`, however it is escaped.
     package static func equals(_ slice: JSONSlice, in bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
-        guard let contents = contents(slice, in: bytes) else { return false }
-        let expected = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        guard slice.hasEscapes else { return contents.count == expected.count && contents.elementsEqual(expected) }
-        // An escape stands for at least a sixth of its length.
-        guard contents.count <= expected.count * 6, let plain = unescaped(contents) else { return false }
-        return plain.utf8.elementsEqual(expected)
+        guard !slice.hasEscapes else { return self.text(slice, in: bytes).map { equal($0, text) } ?? false }
+        let length = text.utf8CodeUnitCount, start = slice.range.lowerBound + 1
+        guard slice.kind == .string, slice.range.count == length + 2, slice.range.upperBound <= bytes.count else {
+            return false
+        }
+        for index in 0..<length where bytes[start + index] != text.utf8Start[index] { return false }
+        return true
+    }
+
+    private static func equal(_ text: String, _ expected: StaticString) -> Bool {
+        text.utf8.elementsEqual(UnsafeBufferPointer(start: expected.utf8Start, count: expected.utf8CodeUnitCount))
     }
 
     /// Value of a hexadecimal digit.

@@ -3,57 +3,59 @@ package import NIOCore
 
 extension SimpleDialect {
     /// Understands one text message, already known to be UTF-8. `maxRoomLength`: `rooms.maxNameLength`, bytes.
-    package static func decode(_ message: ByteBuffer, maxRoomLength: Int) -> Result<SimpleMessage, DialectError> {
+    package static func decode(_ message: ByteBuffer, maxRoomLength: Int) -> Result<DialectMessage, DialectError> {
         message.withUnsafeReadableBytes { decode($0, maxRoomLength: maxRoomLength) }
     }
 
     /// The same over bytes in place.
-    package static func decode(_ bytes: UnsafeRawBufferPointer, maxRoomLength: Int) -> Result<
-        SimpleMessage, DialectError
-    > {
-        guard let fields = Fields(bytes) else { return .failure(DialectError(code: .invalidMessage)) }
-        let request: RequestID?
-        switch fields.request?.kind {
-        case nil, .null: request = nil
-        case .string, .number:
-            guard let range = fields.request?.range, range.count <= RequestID.maxLength else {
-                return .failure(DialectError(code: .invalidMessage))
-            }
-            request = RequestID(json: String(decoding: bytes[range], as: UTF8.self))
-        case .object, .array, .boolean: return .failure(DialectError(code: .invalidMessage))
+    package static func decode(
+        _ bytes: UnsafeRawBufferPointer, maxRoomLength: Int
+    ) -> Result<DialectMessage, DialectError> {
+        guard let fields = Fields(bytes), case .success(let request) = RequestID.read(fields.request, in: bytes) else {
+            return .failure(DialectError(code: .invalidMessage))
         }
-        switch decode(fields, in: bytes, maxRoomLength: maxRoomLength) {
-        case .success((let command, let data)):
-            return .success(SimpleMessage(command: command, request: request, data: data))
-        case .failure(let reason):
-            return .failure(DialectError(code: reason.code, request: request))
+        do throws(DialectError) {
+            return .success(try message(fields, request, in: bytes, maxRoomLength: maxRoomLength))
+        } catch {
+            return .failure(error)
         }
     }
 
-    private static func decode(
-        _ fields: Fields, in bytes: UnsafeRawBufferPointer, maxRoomLength: Int
-    ) -> Result<(ClientCommand, Range<Int>), DialectError> {
-        guard let type = fields.type, type.kind == .string else { return .failure(DialectError(code: .invalidMessage)) }
-        func room() -> RoomName? {
-            guard let slice = fields.room, let text = JSONString.text(slice, in: bytes) else { return nil }
-            return (1...max(1, maxRoomLength)).contains(text.utf8.count) ? RoomName(text) : nil
+    private static func message(
+        _ fields: Fields, _ request: RequestID?, in bytes: UnsafeRawBufferPointer, maxRoomLength: Int
+    ) throws(DialectError) -> DialectMessage {
+        func refusal(_ code: ClientErrorCode) -> DialectError { DialectError(code: code, request: request) }
+        func room() throws(DialectError) -> RoomName {
+            guard let text = JSONField.text(fields.room, maxBytes: maxRoomLength, in: bytes) else {
+                throw refusal(.invalidRoom)
+            }
+            return RoomName(text)
         }
-        func found(_ make: (RoomName) -> ClientCommand) -> Result<(ClientCommand, Range<Int>), DialectError> {
-            guard let room = room() else { return .failure(DialectError(code: .invalidRoom)) }
-            return .success((make(room), 0..<0))
+        func data() throws(DialectError) -> Range<Int> {
+            guard let data = fields.data else { throw refusal(.missingData) }
+            return data.range
         }
+        func message(_ command: ClientCommand, _ data: Range<Int> = 0..<0) -> DialectMessage {
+            DialectMessage(command: command, request: request, data: data)
+        }
+
+        guard let type = fields.type, type.kind == .string else { throw refusal(.invalidMessage) }
         if JSONString.equals(type, in: bytes, "sendToRoom") {
-            guard let room = room() else { return .failure(DialectError(code: .invalidRoom)) }
-            guard let data = fields.data else { return .failure(DialectError(code: .missingData)) }
-            return .success((.send(room), data.range))
+            return message(.publish(try room(), messageID: nil), try data())
         }
-        if JSONString.equals(type, in: bytes, "joinRoom") { return found(ClientCommand.join) }
-        if JSONString.equals(type, in: bytes, "leaveRoom") { return found(ClientCommand.leave) }
-        if JSONString.equals(type, in: bytes, "broadcast") {
-            guard let data = fields.data else { return .failure(DialectError(code: .missingData)) }
-            return .success((.broadcast, data.range))
+        if JSONString.equals(type, in: bytes, "joinRoom") { return message(.join(try room(), .plain)) }
+        if JSONString.equals(type, in: bytes, "leaveRoom") { return message(.leave(try room())) }
+        if JSONString.equals(type, in: bytes, "broadcast") { return message(.broadcast, try data()) }
+        if JSONString.equals(type, in: bytes, "auth") {
+            guard let token = JSONField.text(fields.token, maxBytes: V1Dialect.maxTokenLength, in: bytes) else {
+                throw refusal(.invalidToken)
+            }
+            return message(.authenticate(token: token))
         }
-        return .failure(DialectError(code: .unknownType))
+        guard request != nil, let name = JSONField.text(type, maxBytes: V1Dialect.maxTypeLength, in: bytes) else {
+            throw refusal(.unknownType)
+        }
+        return message(.call(type: name, timeout: nil), fields.data?.range ?? 0..<0)
     }
 
     /// The members this dialect looks at.
@@ -62,6 +64,7 @@ extension SimpleDialect {
         var room: JSONSlice?
         var data: JSONSlice?
         var request: JSONSlice?
+        var token: JSONSlice?
 
         /// `nil` where the text is no JSON object.
         init?(_ bytes: UnsafeRawBufferPointer) {
@@ -76,6 +79,8 @@ extension SimpleDialect {
                         found.data = value
                     } else if JSONString.equals(key, in: bytes, "requestId") {
                         found.request = value
+                    } else if JSONString.equals(key, in: bytes, "token") {
+                        found.token = value
                     }
                 }
             } catch {

@@ -5,18 +5,24 @@ package import NIOCore
 /// is the payload as it came.
 extension SimpleDialect {
     package static func writeConnected(_ client: ClientID, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString(#"{"type":"connected","clientId":""#)
-        buffer.writeString(client.description)
-        buffer.writeStaticString(#""}"#)
+        buffer.writeStaticString(#"{"type":"connected","clientId":"#)
+        JSONWriter.writeClient(client, into: &buffer)
+        buffer.writeInteger(UInt8(ascii: "}"))
     }
 
-    /// `joined` false: left.
-    package static func writePresence(joined: Bool, user: ClientID, room: RoomName, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString(joined ? #"{"type":"userJoined","userId":""# : #"{"type":"userLeft","userId":""#)
-        buffer.writeString(user.description)
-        buffer.writeStaticString(#"","roomId":"#)
+    /// `joined` false: left. `user`: who the client is, if it has said so.
+    package static func writePresence(
+        joined: Bool, client: ClientID, user: UserName?, room: RoomName, into buffer: inout ByteBuffer
+    ) {
+        buffer.writeStaticString(joined ? #"{"type":"userJoined","userId":"# : #"{"type":"userLeft","userId":"#)
+        if let user {
+            JSONWriter.writeString(user.text, into: &buffer)
+        } else {
+            JSONWriter.writeClient(client, into: &buffer)
+        }
+        buffer.writeStaticString(#","roomId":"#)
         JSONWriter.writeString(room.text, into: &buffer)
-        buffer.writeStaticString("}")
+        buffer.writeInteger(UInt8(ascii: "}"))
     }
 
     /// Success. `room`: the one the request named, if any.
@@ -31,22 +37,37 @@ extension SimpleDialect {
         buffer.writeStaticString("}}")
     }
 
-    /// Failure: the answer to `request`, or an error event where there is none.
-    package static func writeError(_ code: ClientErrorCode, request: RequestID?, into buffer: inout ByteBuffer) {
-        guard let request else {
-            buffer.writeStaticString(#"{"type":"error","code":""#)
-            buffer.writeString(code.rawValue)
-            buffer.writeStaticString(#"","error":""#)
-            buffer.writeString(code.words)
-            buffer.writeStaticString(#""}"#)
-            return
-        }
+    /// The application's answer to a call.
+    package static func writeAnswer(_ request: RequestID, data: JSONText, into buffer: inout ByteBuffer) {
         buffer.writeStaticString(#"{"requestId":"#)
         buffer.writeString(request.json)
-        buffer.writeStaticString(#","error":""#)
-        buffer.writeString(code.words)
-        buffer.writeStaticString(#"","code":""#)
-        buffer.writeString(code.rawValue)
-        buffer.writeStaticString(#""}"#)
+        buffer.writeStaticString(#","data":"#)
+        buffer.writeBytes(data.bytes)
+        buffer.writeInteger(UInt8(ascii: "}"))
+    }
+
+    /// Failure: the answer to `request`, or an error event where there is none.
+    package static func writeRefusal(
+        _ refusal: ClientRefusal, request: RequestID?, into buffer: inout ByteBuffer
+    ) {
+        if let request {
+            buffer.writeStaticString(#"{"requestId":"#)
+            buffer.writeString(request.json)
+            buffer.writeStaticString(#","error":"#)
+            JSONWriter.writeString(refusal.words, into: &buffer)
+            buffer.writeStaticString(#","code":""#)
+            buffer.writeString(refusal.code.rawValue)
+            buffer.writeInteger(UInt8(ascii: "\""))
+        } else {
+            buffer.writeStaticString(#"{"type":"error","code":""#)
+            buffer.writeString(refusal.code.rawValue)
+            buffer.writeStaticString(#"","error":"#)
+            JSONWriter.writeString(refusal.words, into: &buffer)
+        }
+        if let retryAfter = refusal.retryAfter {
+            buffer.writeStaticString(#","retryAfter":"#)
+            buffer.writeMilliseconds(retryAfter)
+        }
+        buffer.writeInteger(UInt8(ascii: "}"))
     }
 }

@@ -1,5 +1,3 @@
-package import Model
-
 /// The dialect of a page with a bare `new WebSocket(url)`: JSON texts, no subprotocol.
 ///
 /// From a client (any of them may carry `requestId`, a string or number):
@@ -20,30 +18,4 @@ package import Model
 package enum SimpleDialect {
     /// Name of the dialect in statistics.
     package static let name = "simple"
-}
-
-/// One message of a client, understood.
-package struct SimpleMessage: Hashable, Sendable {
-    package var command: ClientCommand
-    package var request: RequestID?
-    /// Where `data` lies in the message, for a publication; otherwise empty. Offsets from the first readable byte.
-    package var data: Range<Int>
-
-    package init(command: ClientCommand, request: RequestID?, data: Range<Int>) {
-        self.command = command
-        self.request = request
-        self.data = data
-    }
-}
-
-/// A message of a client that cannot be carried out, and whom to tell.
-package struct DialectError: Error, Hashable, Sendable {
-    package var code: ClientErrorCode
-    /// Set when the message was JSON and its `requestId` could be read.
-    package var request: RequestID?
-
-    package init(code: ClientErrorCode, request: RequestID? = nil) {
-        self.code = code
-        self.request = request
-    }
 }

@@ -7,18 +7,129 @@ import Wire
 /// Everything there is to one WebSocket connection besides its rooms, sans-I/O: bytes and time go in, actions and bytes
 /// to send come out. Knows no channel, clock or task.
 ///
-/// Obligations of the driver: after ``receive(_:now:)`` call ``next(limits:)`` until `nil`; send ``outbound`` in order
-/// and empty it; call ``timeElapsed(now:limits:)`` when ``Timing/look(at:)`` says so.
+/// Obligations of the driver: after ``receive(_:now:)`` call ``next(limits:)`` until `nil`, then ``ownInput()`` where the
+/// core ``isSuspended``; send ``outbound`` in order and empty it; call ``timeElapsed(now:limits:)`` when
+/// ``ConnectionTiming/look(at:)`` says so.
+///
+/// A connection is *suspended* while its next step waits for somebody else (admission, a webhook, the hub): it takes no
+/// further command then, and what has come stays in it, in order, until ``resume(now:)``. A new one is suspended until
+/// ``admit(as:now:)``, but for the echo.
 struct ConnectionCore {
-    /// What a connection is for, fixed by its path.
+    /// What a connection is for, fixed by its path and subprotocol.
     enum Purpose: UInt8, Codable {
         /// The simple dialect.
         case simple
         /// Messages come back as they are.
         case echo
+        /// The dialect `wsd.v1.json`.
+        case v1
+
+        /// The dialect's name in statistics.
+        var name: String {
+            switch self {
+            case .simple: SimpleDialect.name
+            case .echo: "echo"
+            case .v1: V1Dialect.subprotocol
+            }
+        }
     }
 
-    /// Bounds shared by all connections of a worker.
+    enum Phase: UInt8, Codable {
+        case open
+        /// Pinged; the client is cut off unless it is heard of.
+        case pinged
+        /// Our close frame is sent or queued; the peer's is awaited.
+        case closing
+        /// Nothing that comes or is asked for counts any more.
+        case ended
+        /// The handshake is answered; whether the client may be here is being decided.
+        case admitting
+    }
+
+    /// What became known of a client's connections, for figures and for what follows.
+    struct Marks: OptionSet, Codable {
+        var rawValue: UInt8
+        /// It has named a former session or a position in a join.
+        static let reconnected = Marks(rawValue: 1)
+        /// It got what it had missed.
+        static let resumed = Marks(rawValue: 2)
+        /// It was admitted.
+        static let admitted = Marks(rawValue: 4)
+        /// Those who follow it know why it is being closed.
+        static let closeTraced = Marks(rawValue: 8)
+        /// It was given up for reading too slowly.
+        static let slow = Marks(rawValue: 16)
+    }
+
+    /// Commands of a frame that wait for their turn. Never changed, so that a copy of the core may share it.
+    final class Batch: Sendable {
+        let frame: ByteBuffer
+        let messages: [Result<DialectMessage, DialectError>]
+
+        init(frame: ByteBuffer, messages: [Result<DialectMessage, DialectError>]) {
+            self.frame = frame
+            self.messages = messages
+        }
+    }
+
+    /// Who the client is; shared, since most connections have none.
+    final class Identity: Sendable {
+        let value: ClientIdentity
+
+        init(_ value: ClientIdentity) {
+            self.value = value
+        }
+    }
+
+    let purpose: Purpose
+    var session: ClientSession
+    /// What is due to the client. Whole frames, but for the beginning that was sent already.
+    var outbound = ByteBuffer()
+    var webSocket: WebSocketConnection
+    var phase: Phase
+    var isSuspended: Bool
+    var marks: Marks = []
+    /// How many of ``batch`` were taken.
+    var takenOfBatch: UInt8 = 0
+    /// Open: when bytes last came. Pinged, closing: when that began.
+    var since: MonotonicTime
+    var batch: Batch?
+    /// Set while authenticated.
+    var identity: Identity?
+    /// The code of our close frame, or of the client's if that came first.
+    var farewell: CloseCode?
+    /// Bytes of messages sent on a connection with permessage-deflate, and what they became.
+    var compressible = 0
+    var compressed = 0
+    let isDeflating: Bool
+
+    init(
+        purpose: Purpose, id: ClientID, session: SessionID = SessionID(rawValue: 0), limits: Limits,
+        deflate: DeflateParameters? = nil, pool: DeflatePool? = nil, now: MonotonicTime
+    ) {
+        self.purpose = purpose
+        self.session = ClientSession(id: id, session: session, now: now)
+        webSocket = WebSocketConnection(role: .server, limits: limits.webSocket, deflate: deflate, pool: pool)
+        isDeflating = deflate != nil
+        phase = purpose == .echo ? .open : .admitting
+        isSuspended = purpose != .echo
+        since = now
+    }
+
+    /// Whether messages may still be delivered to the client.
+    var isOpen: Bool { phase == .open || phase == .pinged }
+
+    /// Bytes held for the peer's unfinished message, and those that wait while it is suspended.
+    var heldBytes: Int { webSocket.heldBytes + (batch?.frame.readableBytes ?? 0) }
+
+    /// Bytes sent for each byte of the messages; `nil`: nothing was compressed.
+    var compressionRatio: Double? {
+        compressible > 0 ? Double(compressed) / Double(compressible) : nil
+    }
+}
+
+extension ConnectionCore {
+    /// Bounds and texts shared by all connections of a worker.
     struct Limits {
         var webSocket: WebSocketLimits
         /// Bytes of a room's name.
@@ -30,6 +141,13 @@ struct ConnectionCore {
         var closeTimeout = Duration.seconds(2)
         /// Bytes that may wait for a client.
         var outboundQueue: Int
+        /// Bytes that may be held for a client while it is suspended: what one read brings, and its unfinished message.
+        var heldWhileSuspended: Int
+        /// Where somebody has to authenticate before anything else.
+        var isAuthRequired: Bool
+        var typingTimeout: Duration
+        /// What clients of `wsd.v1.json` are told of it.
+        var hints: V1ServerHints
 
         init(_ configuration: WsdConfiguration) {
             let webSocket = configuration.websocket
@@ -40,249 +158,13 @@ struct ConnectionCore {
             pongTimeout = webSocket.pongTimeout
             // One message of the allowed size always fits.
             outboundQueue = max(webSocket.outboundQueue, webSocket.maxMessageSize + 14)
+            heldWhileSuspended = 2 * ReceiveBuffers.capacity + webSocket.maxMessageSize
+            isAuthRequired = configuration.auth.required
+            typingTimeout = configuration.rooms.typingTimeout
+            hints = V1ServerHints(
+                pingInterval: webSocket.pingInterval, pongTimeout: webSocket.pongTimeout,
+                maxMessageSize: webSocket.maxMessageSize,
+                rate: configuration.limits.messageRate.flatMap { $0.isOff ? nil : $0 })
         }
-    }
-
-    private enum Phase: UInt8, Codable {
-        case open
-        /// Pinged; the client is cut off unless it is heard of.
-        case pinged
-        /// Our close frame is sent or queued; the peer's is awaited.
-        case closing
-        /// Nothing that comes or is asked for counts any more.
-        case ended
-    }
-
-    let purpose: Purpose
-    private(set) var session: ClientSession
-    /// What is due to the client. Whole frames, but for the beginning that was sent already.
-    var outbound = ByteBuffer()
-    private var webSocket: WebSocketConnection
-    private var phase = Phase.open
-    /// Open: when bytes last came. Pinged, closing: when that began.
-    private var since: MonotonicTime
-
-    init(purpose: Purpose, id: ClientID, limits: Limits, now: MonotonicTime) {
-        self.purpose = purpose
-        session = ClientSession(id: id)
-        webSocket = WebSocketConnection(role: .server, limits: limits.webSocket)
-        since = now
-    }
-
-    /// Whether messages may still be delivered to the client.
-    var isOpen: Bool { phase == .open || phase == .pinged }
-
-    /// Bytes held for the peer's unfinished message.
-    var heldBytes: Int { webSocket.heldBytes }
-}
-
-// MARK: - From the client
-
-/// What the driver has to do for a connection.
-enum ConnectionAction {
-    /// A client's command; `data` is the publication's, a slice of the bytes received.
-    case command(ClientCommand, request: RequestID?, data: ByteBuffer)
-    /// Send what is due, then close the transport. `lingering`: end only the own side and let the peer's bytes run out
-    /// for a bounded time, so that the close frame is not lost to a reset.
-    case end(ConnectionEnd, lingering: Bool)
-}
-
-/// Why a connection ended, for counters and the log.
-enum ConnectionEnd: Equatable {
-    case closedByPeer(CloseCode?)
-    case protocolError(CloseCode, String)
-}
-
-extension ConnectionCore {
-    /// Takes what was read. The bytes are changed in place (unmasked).
-    mutating func receive(_ bytes: ByteBuffer, now: MonotonicTime) {
-        switch phase {
-        case .open:
-            since = now
-        case .pinged:
-            phase = .open
-            since = now
-        case .closing, .ended:
-            break
-        }
-        webSocket.receive(bytes)
-    }
-
-    /// What the received bytes ask for; `nil`: no more for now. Answers that need nobody else are in ``outbound``
-    /// already.
-    mutating func next(limits: Limits) -> ConnectionAction? {
-        while phase != .ended, let event = webSocket.next() {
-            switch event {
-            case .message(let kind, let payload):
-                if let action = message(kind, payload, limits: limits) { return action }
-            case .ping(let payload):
-                if !webSocket.isCloseSent { FrameWriter.writePong(payload, into: &outbound) }
-            case .pong:
-                break
-            case .close(let code, _):
-                webSocket.writeClose(code, into: &outbound)
-                phase = .ended
-                return .end(.closedByPeer(code), lingering: false)
-            case .failed(let code, let reason):
-                webSocket.writeClose(code, reason: reason, into: &outbound)
-                phase = .ended
-                return .end(.protocolError(code, reason), lingering: true)
-            }
-        }
-        return nil
-    }
-
-    private mutating func message(_ kind: MessageKind, _ payload: ByteBuffer, limits: Limits) -> ConnectionAction? {
-        guard isOpen else { return nil }
-        switch purpose {
-        case .echo:
-            _ = session.received(bytes: payload.readableBytes, request: nil)
-            FrameWriter.write(kind, payload, into: &outbound)
-            session.sent(messages: 1, bytes: payload.readableBytes)
-            return nil
-        case .simple:
-            return simpleMessage(kind, payload, limits: limits)
-        }
-    }
-
-    private mutating func simpleMessage(_ kind: MessageKind, _ payload: ByteBuffer, limits: Limits) -> ConnectionAction?
-    {
-        guard kind == .text else {
-            _ = session.received(bytes: payload.readableBytes, request: nil)
-            sendError(.unsupportedData, request: nil)
-            return nil
-        }
-        switch SimpleDialect.decode(payload, maxRoomLength: limits.roomName) {
-        case .failure(let error):
-            _ = session.received(bytes: payload.readableBytes, request: nil)
-            sendError(error.code, request: error.request)
-            return nil
-        case .success(let message):
-            if let refusal = session.received(bytes: payload.readableBytes, request: message.request) {
-                sendError(refusal, request: message.request)
-                return nil
-            }
-            let data = payload.getSlice(at: payload.readerIndex + message.data.lowerBound, length: message.data.count)
-            return .command(message.command, request: message.request, data: data ?? ByteBuffer())
-        }
-    }
-}
-
-// MARK: - To the client
-
-extension ConnectionCore {
-    /// First of all: who the client is.
-    mutating func sendGreeting() {
-        guard purpose == .simple else { return }
-        let id = session.id
-        send { SimpleDialect.writeConnected(id, into: &$0) }
-    }
-
-    mutating func sendAnswer(_ request: RequestID, room: RoomName?) {
-        send { SimpleDialect.writeAnswer(request, room: room, into: &$0) }
-    }
-
-    mutating func sendError(_ code: ClientErrorCode, request: RequestID?) {
-        send { SimpleDialect.writeError(code, request: request, into: &$0) }
-    }
-
-    /// The hub was asked on the client's behalf and will answer.
-    mutating func requestAccepted() { session.requestAccepted() }
-
-    /// That answer came.
-    mutating func requestAnswered() { session.requestAnswered() }
-
-    /// Counts a frame that the driver has put into ``outbound`` itself.
-    mutating func delivered(bytes: Int) { session.sent(messages: 1, bytes: bytes) }
-
-    /// Begins the close handshake. Returns `false` when it had begun before.
-    mutating func close(_ code: CloseCode, reason: String, now: MonotonicTime) -> Bool {
-        guard isOpen else { return false }
-        webSocket.writeClose(code, reason: reason, into: &outbound)
-        phase = .closing
-        since = now
-        return true
-    }
-
-    private mutating func send(_ body: (inout ByteBuffer) -> Void) {
-        guard isOpen else { return }
-        var payload = ByteBuffer()
-        body(&payload)
-        FrameWriter.write(.text, payload, into: &outbound)
-        session.sent(messages: 1, bytes: payload.readableBytes)
-    }
-}
-
-// MARK: - Time
-
-/// What the passing of time asks of a connection.
-enum ConnectionTiming: Equatable {
-    /// Look again at that time; `nil`: never.
-    case look(at: MonotonicTime?)
-    /// A ping was put into ``ConnectionCore/outbound``; look again at that time.
-    case pinged(lookAt: MonotonicTime)
-    /// No pong came: a close frame (4000) was put into ``ConnectionCore/outbound``; send it and cut the connection.
-    case pongMissing
-    /// The peer did not answer the close frame: cut the connection.
-    case closeUnanswered
-}
-
-extension ConnectionCore {
-    /// When ``timeElapsed(now:limits:)`` is first of use.
-    func firstLook(limits: Limits) -> MonotonicTime? {
-        limits.pingInterval > .zero ? since + limits.pingInterval : nil
-    }
-
-    /// May be called at any time; too early does no harm.
-    mutating func timeElapsed(now: MonotonicTime, limits: Limits) -> ConnectionTiming {
-        switch phase {
-        case .open:
-            guard let due = firstLook(limits: limits) else { return .look(at: nil) }
-            guard now >= due else { return .look(at: due) }
-            FrameWriter.writePing(into: &outbound)
-            phase = .pinged
-            since = now
-            return .pinged(lookAt: now + limits.pongTimeout)
-        case .pinged:
-            let due = since + limits.pongTimeout
-            guard now >= due else { return .look(at: due) }
-            webSocket.writeClose(.heartbeatTimeout, reason: "no pong in time", into: &outbound)
-            phase = .ended
-            return .pongMissing
-        case .closing:
-            let due = since + limits.closeTimeout
-            guard now >= due else { return .look(at: due) }
-            phase = .ended
-            return .closeUnanswered
-        case .ended:
-            return .closeUnanswered
-        }
-    }
-}
-
-extension ConnectionCore: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case purpose, id, outbound, webSocket, phase, since
-    }
-
-    /// The session's figures stay behind: its successor counts anew.
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(purpose, forKey: .purpose)
-        try container.encode(session.id, forKey: .id)
-        try container.encode(outbound, forKey: .outbound)
-        try container.encode(webSocket, forKey: .webSocket)
-        try container.encode(phase, forKey: .phase)
-        try container.encode(since, forKey: .since)
-    }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        purpose = try container.decode(Purpose.self, forKey: .purpose)
-        session = ClientSession(id: try container.decode(ClientID.self, forKey: .id))
-        outbound = try container.decode(ByteBuffer.self, forKey: .outbound)
-        webSocket = try container.decode(WebSocketConnection.self, forKey: .webSocket)
-        phase = try container.decode(Phase.self, forKey: .phase)
-        since = try container.decode(MonotonicTime.self, forKey: .since)
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import Model
 import NIOCore
@@ -7,14 +6,14 @@ import Wire
 
 /// The thin driver of one WebSocket connection: read → feed the core → act → write once per turn of the event loop.
 ///
-/// It writes with `send(2)` itself while the kernel takes everything, which spares NIO's queue of pending writes; what
-/// the kernel refuses goes through NIO, and from then until that has drained, everything waits in the core.
-final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
+/// While its core is suspended nothing is read: `autoRead` is off, and what had come waits in the core, which is no more
+/// than one receive buffer.
+final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     /// How the transport is closed once everything due has been written.
-    private enum Ending {
+    enum Ending {
         case none
         case close
         /// Our side only; the peer's bytes run out for a bounded time.
@@ -22,30 +21,50 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
         case lingering
     }
 
-    private(set) var core: ConnectionCore
+    /// What the suspended core waits for.
+    enum Wait {
+        case nothing
+        /// Whether it may be here at all.
+        case admission
+        /// Whether the token of an `auth` is good; the client's request.
+        case identity(RequestID?)
+        /// A webhook's answer, by the number of the call.
+        case webhook(UInt64)
+        /// What was missed in some rooms: until the client has read enough of it.
+        case recovery
+    }
+
+    var core: ConnectionCore
     let info: ConnectionInfo
     /// Its place in the engine's table; set by the engine.
     var key = ConnectionKey(slot: 0, generation: 0)
+    var wait: Wait
+    /// Set while the client resumes rooms.
+    var recovery: Recovery?
 
-    private let engine: WorkerEngine
-    private var context: ChannelHandlerContext?
+    let engine: WorkerEngine
+    var context: ChannelHandlerContext?
     /// The socket; -1 where the channel has none (tests).
-    private var descriptor: Int32 = -1
+    var descriptor: Int32 = -1
     /// Bytes handed to NIO because the kernel's buffer was full; 0: none wait there.
-    private var handedOver = 0
-    private var ending = Ending.none
-    private var isMarked = false
+    var handedOver = 0
+    var ending = Ending.none
+    var isMarked = false
     /// The core's outbound bytes are a frame that other connections share.
-    private var isShared = false
+    var isShared = false
+    private var isReading = true
+    /// ``drive()`` is at work, and goes on by itself when the core is resumed.
+    private(set) var isDriving = false
 
     init(core: ConnectionCore, info: ConnectionInfo, engine: WorkerEngine) {
         self.core = core
         self.info = info
         self.engine = engine
+        wait = core.phase == .admitting ? .admission : .nothing
     }
 
-    /// Bytes that wait for the client to read.
-    var queuedBytes: Int { core.outbound.readableBytes + waitingInChannel }
+    /// Its number within the worker's boot.
+    var serial: UInt64 { core.session.id.serial }
 
     // MARK: Channel events
 
@@ -78,6 +97,7 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
         guard context != nil else { return }
         context = nil
         descriptor = -1
+        recovery = nil
         recycleOutbound()
         engine.connectionClosed(self)
     }
@@ -85,36 +105,83 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
     // MARK: In
 
     /// Begins right after the handshake: `response` goes out first, `leftover` is what the client sent behind its
-    /// request.
-    func start(response: ByteBuffer, leftover: ByteBuffer) {
+    /// request. `admission` asks whether the client may be here, which may be decided at once.
+    func start(response: ByteBuffer, leftover: ByteBuffer, admission: () -> Void) {
         core.outbound = response
-        core.sendGreeting()
-        engine.counters.messagesOut &+= core.session.messagesOut
+        admission()
         // An answer to an earlier request of this connection may not have left yet.
         if let context, buffered(context) > 0 { handOver(context) }
         if leftover.readableBytes > 0 {
             read(leftover)
         } else {
+            settle()
             markIfDue()
         }
     }
 
     private func read(_ bytes: ByteBuffer) {
-        if core.outbound.storageCapacity == 0 { core.outbound = engine.outboundBuffers.take() }
-        let (messagesIn, messagesOut) = (core.session.messagesIn, core.session.messagesOut)
+        engine.turnBegan()
         engine.counters.bytesIn &+= bytes.readableBytes
         core.receive(bytes, now: engine.now)
+        drive()
+        // Only what a peer had sent before it closed its side comes all the same.
+        guard core.isSuspended, core.heldBytes > engine.limits.heldWhileSuspended else { return }
+        cut()
+    }
+
+    /// Carries out what has been received, as far as it goes.
+    private func drive() {
+        guard !isDriving else { return }
+        isDriving = true
+        if core.outbound.storageCapacity == 0 { core.outbound = engine.outboundBuffers.take() }
+        let (messagesIn, messagesOut) = (core.session.messagesIn, core.session.messagesOut)
         while let action = core.next(limits: engine.limits) {
             switch action {
             case .command(let command, let request, let data):
                 engine.execute(command, request: request, data: data, from: self)
+            case .unreadable(let code, let request):
+                engine.unreadable(code, request: request, from: self)
             case .end(let reason, let lingering):
                 ended(reason, lingering: lingering)
             }
         }
+        isDriving = false
         engine.counters.messagesIn &+= core.session.messagesIn - messagesIn
         engine.counters.messagesOut &+= core.session.messagesOut - messagesOut
+        settle()
         markIfDue()
+    }
+
+    /// Reads on or not, as the core is suspended or not.
+    private func settle() {
+        guard isReading == core.isSuspended else { return }
+        isReading = !core.isSuspended
+        if !isReading { core.ownInput() }
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+
+    /// The core takes no further command until ``resume()``.
+    func suspend(_ wait: Wait) {
+        self.wait = wait
+        core.suspend()
+    }
+
+    /// What was waited for has come.
+    func resume() {
+        endWait()
+        goOn()
+    }
+
+    /// The same, but what waits in the core is taken only with ``goOn()``.
+    func endWait() {
+        wait = .nothing
+        core.resume(now: engine.now)
+    }
+
+    /// After the core has ceased to be suspended.
+    func goOn() {
+        guard !isDriving, !core.isSuspended else { return }
+        drive()
     }
 
     private func ended(_ reason: ConnectionEnd, lingering: Bool) {
@@ -137,48 +204,6 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
         }
     }
 
-    // MARK: Out
-
-    /// Appends an encoded frame; the first of a turn is not even copied. `false`: the client is being closed.
-    func deliver(_ frame: ByteBuffer) -> Bool {
-        guard core.isOpen else { return false }
-        if core.outbound.readableBytes == 0 {
-            recycleOutbound()
-            core.outbound = frame
-            isShared = true
-        } else {
-            unshare()
-            core.outbound.writeImmutableBuffer(frame)
-        }
-        core.delivered(bytes: frame.readableBytes)
-        markIfDue()
-        return true
-    }
-
-    /// Lets `body` write to the client through the core.
-    func send(_ body: (inout ConnectionCore) -> Void) {
-        unshare()
-        let messagesOut = core.session.messagesOut
-        body(&core)
-        engine.counters.messagesOut &+= core.session.messagesOut - messagesOut
-        markIfDue()
-    }
-
-    /// Says goodbye; the connection is cut if the client does not answer in time. `false`: that had begun before.
-    @discardableResult
-    func close(_ code: CloseCode, reason: String) -> Bool {
-        unshare()
-        guard core.close(code, reason: reason, now: engine.now) else { return false }
-        engine.look(at: self, at: engine.now + engine.limits.closeTimeout)
-        markIfDue()
-        return true
-    }
-
-    /// Ends the connection without another word.
-    func cut() {
-        context?.close(promise: nil)
-    }
-
     /// The wheel came round.
     func timeElapsed() {
         unshare()
@@ -196,130 +221,6 @@ final class ConnectionHandler: ChannelInboundHandler, TurnEndWriter {
             cut()
         case .closeUnanswered:
             cut()
-        }
-    }
-
-    /// Gives a shared frame a buffer of this connection's own, before anything is appended to it.
-    private func unshare() {
-        guard isShared else { return }
-        isShared = false
-        var own = engine.outboundBuffers.take()
-        own.writeImmutableBuffer(core.outbound)
-        core.outbound = own
-    }
-
-    private func recycleOutbound() {
-        if isShared {
-            isShared = false
-            core.outbound = ByteBuffer()
-        } else if core.outbound.storageCapacity > 0 {
-            engine.outboundBuffers.recycle(&core.outbound)
-        }
-    }
-
-    private func markIfDue() {
-        guard core.outbound.readableBytes > 0 || ending != .none else {
-            recycleOutbound()
-            return
-        }
-        guard !isMarked else { return }
-        isMarked = true
-        engine.flusher.mark(self)
-    }
-
-    func writeTurn() {
-        isMarked = false
-        guard let context else { return }
-        guard handedOver == 0 else {
-            checkQueue(context)
-            return
-        }
-        let due = core.outbound.readableBytes
-        guard due > 0 else {
-            finish(context)
-            return
-        }
-        engine.counters.bytesOut &+= due
-        let sent = descriptor < 0 ? 0 : transmit()
-        if sent == due {
-            recycleOutbound()
-            finish(context)
-        } else if sent < 0 {
-            context.close(promise: nil)
-        } else {
-            core.outbound.moveReaderIndex(forwardBy: sent)
-            handOver(context)
-            checkQueue(context)
-        }
-    }
-
-    /// Bytes the kernel took; -1: the connection is broken.
-    private func transmit() -> Int {
-        core.outbound.withUnsafeReadableBytes { bytes in
-            let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-            let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)
-            guard count < 0 else { return count }
-            return [EAGAIN, EINTR, ENOBUFS, ENOMEM].contains(errno) ? 0 : -1
-        }
-    }
-
-    /// NIO writes the rest as soon as the kernel takes it.
-    private func handOver(_ context: ChannelHandlerContext) {
-        let rest = core.outbound
-        core.outbound = ByteBuffer()
-        isShared = false
-        handedOver = rest.readableBytes
-        let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in self.drained() }
-        context.writeAndFlush(wrapOutboundOut(rest), promise: written)
-    }
-
-    private func drained() {
-        handedOver = 0
-        guard let context else { return }
-        if core.outbound.readableBytes > 0 {
-            markIfDue()
-        } else {
-            finish(context)
-        }
-    }
-
-    private var waitingInChannel: Int {
-        guard handedOver > 0, let context else { return handedOver }
-        return buffered(context)
-    }
-
-    /// Bytes that NIO has not written yet.
-    private func buffered(_ context: ChannelHandlerContext) -> Int {
-        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? handedOver
-    }
-
-    /// A client that lets more than its queue's bound pile up is given up.
-    private func checkQueue(_ context: ChannelHandlerContext) {
-        let limit = engine.limits.outboundQueue
-        guard core.outbound.readableBytes + handedOver > limit, queuedBytes > limit else { return }
-        guard ending == .none || ending == .linger else { return }
-        engine.slowClient(self)
-        recycleOutbound()
-        guard core.close(.tryAgainLater, reason: "the client reads too slowly", now: engine.now) else {
-            cut()
-            return
-        }
-        // It cannot leave before what NIO holds; if the client does not read that soon, it is cut.
-        engine.look(at: self, at: engine.now + engine.limits.closeTimeout)
-    }
-
-    /// All that was due has been written.
-    private func finish(_ context: ChannelHandlerContext) {
-        guard handedOver == 0 else { return }
-        switch ending {
-        case .none, .lingering:
-            break
-        case .close:
-            context.close(promise: nil)
-        case .linger:
-            ending = .lingering
-            context.close(mode: .output, promise: nil)
         }
     }
 }

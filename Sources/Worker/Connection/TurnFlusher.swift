@@ -14,6 +14,8 @@ final class TurnFlusher: @unchecked Sendable {
     private let eventLoop: any EventLoop
     private var marked: [any TurnEndWriter] = []
     private var isScheduled = false
+    /// Called once everything of the turn has been written.
+    var turnEnded: () -> Void = {}
     /// Kept, so that a turn allocates no closure.
     private var task: @Sendable () -> Void = {}
 
@@ -40,5 +42,6 @@ final class TurnFlusher: @unchecked Sendable {
         }
         marked.removeAll(keepingCapacity: true)
         isScheduled = false
+        turnEnded()
     }
 }

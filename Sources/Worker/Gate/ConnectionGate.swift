@@ -2,13 +2,16 @@ import Model
 import NIOCore
 import WebSocketProtocol
 
-/// The first handler on an accepted socket: waits, within bounds of time and size, for the first request head and
-/// decides what the connection becomes. Leaves the pipeline with that.
+/// The first handler on an accepted socket: waits, within bounds of time and size, for a trusted proxy's PROXY header (if
+/// that is on) and the first request head, and decides what the connection becomes. Leaves the pipeline with that.
 final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private enum State {
+        /// For the PROXY header.
+        case announcing
+        /// For the request head.
         case waiting
         /// A refusal was sent; what still comes is thrown away until the peer closes.
         case refused
@@ -30,6 +33,7 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        if engine.admission.gate.expectsProxyHeader(from: context.channel.remoteAddress) { state = .announcing }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -46,14 +50,38 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
-        if state == .waiting { received.writeImmutableBuffer(bytes) }
+        if isUndecided { received.writeImmutableBuffer(bytes) }
         engine.receiveBuffers.giveBack(bytes)
-        guard state == .waiting else { return }
+        if state == .announcing { readProxyHeader(context) }
+        if state == .waiting, received.readableBytes > 0 { readHead(context) }
+    }
+
+    private var isUndecided: Bool { state == .announcing || state == .waiting }
+
+    private func readProxyHeader(_ context: ChannelHandlerContext) {
+        switch ProxyHeader.parse(received) {
+        case .incomplete:
+            break
+        case .invalid(let sentence):
+            refuse(.proxyHeader(sentence), .proxyHeader, head: nil)
+        case .header(let header):
+            received.moveReaderIndex(forwardBy: header.length)
+            state = .waiting
+            guard let source = header.source else { return }
+            do {
+                try context.pipeline.syncOperations.addHandler(ProxiedPeer(source))
+            } catch {
+                context.close(promise: nil)
+            }
+        }
+    }
+
+    private func readHead(_ context: ChannelHandlerContext) {
         switch parser.parse(received) {
         case .incomplete:
             break
         case .refused(let refusal):
-            refuse(refusal, head: nil)
+            refuse(refusal, .handshake, head: nil)
         case .head(let head, let length):
             decide(head, length: length, context)
         }
@@ -62,11 +90,11 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     /// The time for the request head, or for the peer to take its refusal, is over.
     func timeElapsed() {
         switch state {
-        case .waiting where received.readableBytes == 0:
+        case .announcing where received.readableBytes == 0, .waiting where received.readableBytes == 0:
             // Nothing was asked, so nothing is answered (a browser's spare connection, a port scan).
             context?.close(promise: nil)
-        case .waiting:
-            refuse(.headTooSlow(engine.configuration.websocket.handshakeTimeout), head: nil)
+        case .announcing, .waiting:
+            refuse(.headTooSlow(engine.configuration.websocket.handshakeTimeout), .handshake, head: nil)
         case .refused:
             context?.close(promise: nil)
         case .left:
@@ -80,30 +108,39 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func decide(_ head: RequestHead, length: Int, _ context: ChannelHandlerContext) {
-        switch UpgradeDecision(head, configuration: engine.configuration) {
+        switch engine.admission.decide(head, peer: context.channel.peer) {
         case .refuse(let refusal):
-            refuse(refusal, head: head)
+            refuse(refusal, nil, head: head)
         case .http:
             let (channel, bytes) = (context.channel, received)
             withdraw(context) { engine.adoptHTTP(channel, firstBytes: bytes) }
-        case .webSocket(let offer, let purpose):
-            var leftover = ByteBuffer()
-            if received.readableBytes > length {
-                received.moveReaderIndex(forwardBy: length)
-                leftover = received
+        case .live(let offer, let request):
+            let (channel, leftover) = (context.channel, self.leftover(behind: length))
+            withdraw(context) {
+                engine.openLive(on: channel, head: head, offer: offer, request: request, leftover: leftover)
             }
-            let channel = context.channel
+        case .webSocket(let offer, let purpose):
+            let (channel, leftover) = (context.channel, self.leftover(behind: length))
             withdraw(context) {
                 engine.openWebSocket(on: channel, head: head, offer: offer, purpose: purpose, leftover: leftover)
             }
         }
     }
 
-    private func refuse(_ refusal: HTTPRefusal, head: RequestHead?) {
+    /// What came behind the request head.
+    private func leftover(behind length: Int) -> ByteBuffer {
+        guard received.readableBytes > length else { return ByteBuffer() }
+        received.moveReaderIndex(forwardBy: length)
+        return received
+    }
+
+    /// - Parameter reason: `nil`: counted already.
+    private func refuse(_ refusal: HTTPRefusal, _ reason: RefusalReason?, head: RequestHead?) {
         guard let context else { return }
+        if let reason { engine.admission.refusals[reason] += 1 }
         state = .refused
         received = ByteBuffer()
-        engine.refused(refusal, head: head, address: context.channel.remoteAddress)
+        engine.refused(refusal, head: head, address: context.channel.peer)
         engine.lookAtGate(serial, after: engine.limits.closeTimeout)
         var response = ByteBuffer()
         Handshake.writeRefusal(refusal, into: &response)

@@ -1,29 +1,17 @@
 import Model
 import WebSocketProtocol
 
-/// What becomes of a connection after its first request head.
+/// What becomes of a connection after a request head.
 enum UpgradeDecision {
     case webSocket(HandshakeOffer, ConnectionCore.Purpose)
+    /// A page or operator that follows the service.
+    case live(HandshakeOffer, LiveRequest)
     /// An ordinary request: the HTTP side's matter.
     case http
     case refuse(HTTPRefusal)
 
-    init(_ head: RequestHead, configuration: WsdConfiguration) {
-        switch Handshake.decide(head) {
-        case .notUpgrade:
-            self = .http
-        case .refuse(let refusal):
-            self = .refuse(refusal)
-        case .accept(let offer):
-            guard let purpose = Self.purpose(of: head.path, configuration) else {
-                self = .refuse(.noWebSocket(configuration))
-                return
-            }
-            self = .webSocket(offer, purpose)
-        }
-    }
-
-    private static func purpose(of path: Substring, _ configuration: WsdConfiguration) -> ConnectionCore.Purpose? {
+    /// By the path alone; `nil`: there is no WebSocket. The subprotocol may still make another dialect of `simple`.
+    static func purpose(of path: Substring, _ configuration: WsdConfiguration) -> ConnectionCore.Purpose? {
         if configuration.websocket.paths.contains(where: { $0 == path }) { return .simple }
         let prefix = configuration.http.prefix
         if configuration.echoEnabled, path.hasPrefix(prefix), path.dropFirst(prefix.count) == "echo" { return .echo }

@@ -34,7 +34,8 @@ final class HTTPConnectionHandler: ChannelInboundHandler, RemovableChannelHandle
         self.http = http
         self.pipeline = pipeline
         self.logger = logger
-        conversation = HTTPConversation(isDraining: http.isDraining)
+        conversation = HTTPConversation(
+            isDraining: http.isDraining, bodies: HTTPBodyLimits(http.configuration))
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -114,7 +115,7 @@ extension HTTPConnectionHandler {
         timer?.cancel()
         let request = Request(head: HTTPRequest(head), body: RequestBody(buffer: body))
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let peer = context.remoteAddress
+        let peer = context.channel.peer
         task = Self.startAnswer(http, request, head, peer, handler)
     }
 

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import WebSocketProtocol
+import Wire
 
 /// What a plain HTTP connection does next: one request at a time, its body kept whole, upgrades noticed.
 struct HTTPConversation {
@@ -28,10 +29,12 @@ struct HTTPConversation {
 
     private var state = State.waiting
     private var isDraining: Bool
+    private let bodies: HTTPBodyLimits
 
     /// - Parameter isDraining: the connection ends after its first answer.
-    init(isDraining: Bool = false) {
+    init(isDraining: Bool = false, bodies: HTTPBodyLimits = HTTPBodyLimits()) {
         self.isDraining = isDraining
+        self.bodies = bodies
     }
 
     /// Whether an answer written now leaves the connection open.
@@ -48,7 +51,9 @@ struct HTTPConversation {
         case (.waiting, .head(let head)):
             return received(head)
         case (.receiving(let head, var body, let keepsAlive), .body(var piece)):
-            guard body.readableBytes + piece.readableBytes <= HTTPLimits.maxBody else { return refuse(.bodyTooLarge) }
+            guard body.readableBytes + piece.readableBytes <= bodies.limit(head.uri) else {
+                return refuse(bodies.refusal(head.uri))
+            }
             // Not copied on write: the state does not hold on to it meanwhile.
             state = .ended
             body.writeBuffer(&piece)
@@ -131,8 +136,8 @@ struct HTTPConversation {
                 return .none
             }
         }
-        if let length = fields.first(name: "content-length"), Int(length) ?? .max > HTTPLimits.maxBody {
-            return refuse(.bodyTooLarge)
+        if let length = fields.first(name: "content-length"), Int(length) ?? .max > bodies.limit(head.uri) {
+            return refuse(bodies.refusal(head.uri))
         }
         // The decoder reads nothing behind a request that asks for an upgrade, whatever the protocol.
         let stopsDecoder = fields.contains(name: "upgrade") || head.method == .CONNECT
@@ -163,4 +168,12 @@ extension HTTPRefusal {
         status: 413,
         sentence: "The body of the request is larger than \(HTTPLimits.maxBody) bytes."
     )
+
+    /// The same in the words of the backend's API.
+    static func backendBodyTooLarge(_ limit: Int) -> HTTPRefusal {
+        let error = BackendError(.tooLarge, "The body is larger than api.maxBody (\(limit) bytes)")
+        return HTTPRefusal(
+            status: error.code.status, sentence: String(buffer: BackendHTTP.encode(.failure(error)).body),
+            fields: [HTTPField("Content-Type", "application/json")])
+    }
 }

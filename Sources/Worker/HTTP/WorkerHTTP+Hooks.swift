@@ -1,3 +1,4 @@
+import Model
 import NIOCore
 import WebSocketProtocol
 
@@ -7,6 +8,8 @@ struct WorkerHTTPHooks: Sendable {
     var notReadyReason: @Sendable () -> String?
     /// Prometheus text of this worker's counters.
     var metrics: @Sendable () -> String
+    /// Asks the hub on behalf of the backend: a `BackendRequest` as JSON; a `BackendResponse` as JSON comes back, or why not.
+    var backend: @Sendable (ByteBuffer) -> EventLoopFuture<Result<[UInt8], ClientRefusal>>
     /// A later request of a kept-alive connection asks for a WebSocket, rightly or not: decide as for a first head.
     ///
     /// All HTTP handlers have left the pipeline; nothing was answered yet. `leftover` holds what the client sent behind

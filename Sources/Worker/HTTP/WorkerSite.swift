@@ -10,9 +10,11 @@ struct WorkerSite: Sendable {
     private let routes: RouterResponder<WorkerRequestContext>
     private let ownPaths: Set<String>
     private let folder: StaticFolder?
+    private let backend: BackendAPI
 
     init(configuration: WsdConfiguration, hooks: WorkerHTTPHooks, trustedProxies: TrustedProxies) {
         self.configuration = configuration
+        backend = BackendAPI(configuration, ask: hooks.backend)
         folder = configuration.http.staticFolder.map { StaticFolder(root: $0) }
         var table = RouteTable()
         table.addProbes(hooks)
@@ -29,6 +31,8 @@ struct WorkerSite: Sendable {
         var response: Response
         if ownPaths.contains(path) {
             response = isRead ? try await routes.respond(to: request, context: context) : .methodNotAllowed
+        } else if path.hasPrefix(backend.prefix) {
+            response = await backend.respond(to: request, path: path)
         } else {
             response = try await rest(of: request, path: path, isRead: isRead)
         }

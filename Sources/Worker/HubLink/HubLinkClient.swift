@@ -72,12 +72,11 @@ final class HubLinkClient: TurnEndWriter {
     private func connect() {
         state = .connecting
         let bound = NIOLoopBound(self, eventLoop: engine.eventLoop)
-        let limit = engine.configuration.websocket.maxMessageSize
         ClientBootstrap(group: engine.eventLoop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        HubLinkHandler(client: bound.value, maxPayload: limit))
+                        HubLinkHandler(client: bound.value))
                 }
             }
             .connect(unixDomainSocketPath: path)
@@ -108,9 +107,9 @@ final class HubLinkClient: TurnEndWriter {
         let replayThrough = engine.realtime.beginLink()
         var out = ByteBuffer()
         HubLinkEncoder.hello(boot: engine.boot, slot: engine.child.slot.number, into: &out)
-        engine.realtime.forEachRoom { room, clients in
-            HubLinkEncoder.register(room: room, clients: clients, into: &out)
-        }
+        engine.realtime.forEachClient { HubLinkEncoder.client($0, $1, into: &out) }
+        engine.realtime.forEachRoom { HubLinkEncoder.register(room: $0, clients: $1, into: &out) }
+        engine.realtime.forEachPosition { HubLinkEncoder.position(room: $0, $1, into: &out) }
         HubLinkEncoder.snapshotEnd(replayThrough: replayThrough, into: &out)
         engine.realtime.takeUnsent { out.writeImmutableBuffer($0) }
         channel.writeAndFlush(out, promise: nil)
@@ -144,6 +143,8 @@ final class HubLinkClient: TurnEndWriter {
         channel.writeAndFlush(out, promise: nil)
     }
 
+    func turnBegan() { engine.turnBegan() }
+
     func received(_ frame: HubFrame) {
         switch frame {
         case .welcome(let version, let boot, let isLate):
@@ -155,12 +156,17 @@ final class HubLinkClient: TurnEndWriter {
             let isLossy = engine.realtime.welcomed(isLate: isLate)
             engine.logger.log(
                 level: wasLost ? .info : .debug, "Hub link is up", metadata: ["hub.boot": "\(boot)"])
-            if isLossy { engine.closeMembers() }
+            if isLossy { engine.closeLosingMembers() }
             hasStarted()
+            engine.markReadIfDue()
         case .ack(let acknowledged, let settled):
             engine.acknowledged(acknowledged, settled: settled)
-        case .delivery(let frame):
-            engine.deliver(frame.delivery, payload: frame.payload)
+        case .delivery(let delivery, let payload):
+            engine.deliver(delivery, payload: payload)
+        case .reply(let sequence, let reply):
+            engine.replied(sequence, reply)
+        case .command(let command):
+            engine.commanded(command)
         }
     }
 

@@ -8,12 +8,14 @@ final class HubLinkHandler: ChannelInboundHandler {
     private let client: HubLinkClient
     private var decoder: HubLinkDecoder
 
-    init(client: HubLinkClient, maxPayload: Int) {
+    init(client: HubLinkClient) {
         self.client = client
-        decoder = HubLinkDecoder(maxPayload: maxPayload)
+        // What the hub answers at once (a page of history, a backend's answer) it bounds itself.
+        decoder = HubLinkDecoder(maxPayload: HubLinkDecoder.absoluteMaxFrame)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        client.turnBegan()
         decoder.append(unwrapInboundIn(data))
         do {
             while let frame = try decoder.nextHubFrame() { client.received(frame) }

@@ -10,6 +10,9 @@ extension WorkerEngine {
     /// socket under it would be a reset.
     static let gateGrace = Duration.milliseconds(500)
 
+    /// How long the last events may take to reach the application.
+    static let webhookGrace = Duration.seconds(2)
+
     /// Stops accepting and closes all clients over `spread`; a second call replaces the first.
     func beginDrain(code: CloseCode, spread: Duration, deadline: Duration) {
         refreshTime()
@@ -28,6 +31,7 @@ extension WorkerEngine {
                 "clients": "\(connections.count)", "close.code": "\(code.rawValue)",
                 "spread.ms": "\(spread.milliseconds)",
             ])
+        closeLive(code, reason: reason)
         // A kept-alive HTTP connection ends after its present request.
         for channel in httpChannels.values {
             channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
@@ -46,11 +50,11 @@ extension WorkerEngine {
         refreshTime()
         guard var progress = drain else { return }
         for key in progress.plan.due(at: now) {
-            connections[key]?.close(progress.plan.code, reason: progress.plan.reason)
+            connections[key].map { say(progress.plan, to: $0) }
         }
         // Those that came through a gate after the plan was made, too.
         if progress.plan.isSpent {
-            for connection in connections.all { connection.close(progress.plan.code, reason: progress.plan.reason) }
+            for connection in connections.all { say(progress.plan, to: connection) }
         }
         if now >= progress.plan.deadline, !progress.isOverdue {
             progress.isOverdue = true
@@ -67,10 +71,15 @@ extension WorkerEngine {
         drain?.step = eventLoop.assumeIsolated().scheduleTask(in: delay) { self.drainStep() }
     }
 
+    private func say(_ plan: DrainPlan, to connection: ConnectionHandler) {
+        connection.close(plan.code, reason: plan.reason, reconnectAfter: reconnectDelay(plan.code))
+    }
+
     private func cutEverything() {
         logger.warning("Drain deadline passed", metadata: ["clients": "\(connections.count)"])
         for connection in connections.all { connection.cut() }
         for channel in httpChannels.values { channel.close(promise: nil) }
+        cutLive()
         closeGates()
     }
 
@@ -87,11 +96,13 @@ extension WorkerEngine {
         isFinished = true
         supervisor.draining(0)
         logger.debug("Drained")
-        guard let link = hubLink else {
-            supervisor.finished()
-            return true
+        // The application is told of what has happened, for as long as that takes within bounds.
+        application.end(Self.webhookGrace) {
+            self.reportTraces()
+            guard let link = self.hubLink else { return self.supervisor.finished() }
+            link.close { self.supervisor.finished() }
         }
-        link.close { self.supervisor.finished() }
         return true
     }
+
 }

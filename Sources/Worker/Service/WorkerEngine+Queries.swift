@@ -1,6 +1,7 @@
 import Model
 import NIOCore
 import Realtime
+import WebSocketProtocol
 import Wire
 
 extension WorkerEngine {
@@ -14,15 +15,30 @@ extension WorkerEngine {
             pages(matching(filter).map(describe), reply) { .clients($0) }
         case .rooms(let prefix):
             var rooms: [RoomInfo] = []
-            realtime.forEachRoom { name, members in
+            realtime.rooms.forEachTraffic { name, members, traffic in
                 guard prefix.map({ name.text.hasPrefix($0) }) ?? true else { return }
-                rooms.append(RoomInfo(room: name.text, members: members.count))
+                var room = RoomInfo(room: name.text, members: members)
+                room.messages = traffic.messages
+                room.bytes = traffic.bytes
+                rooms.append(room)
+            }
+            for index in rooms.indices {
+                guard let position = realtime.rooms.position(of: RoomName(rooms[index].room)) else { continue }
+                rooms[index].epoch = position.epoch.description
+                rooms[index].offset = position.offset
             }
             pages(rooms, reply) { .rooms($0) }
         case .kick(let client, let code, let reason):
             reply(.count(kick(client, code, reason)), false)
-        case .publish:
-            reply(.refused("Only the hub publishes."), false)
+        case .publish, .backend:
+            reply(.refused("Only the hub can do that."), false)
+        case .trace(let id, let filter):
+            let count = beginTrace(id, filter)
+            reply(
+                count.map { .count($0) }
+                    ?? .refused("Too many traces at once, or no client, room or user to follow."), false)
+        case .untrace(let id):
+            reply(.count(trace.end(id) ? 1 : 0), false)
         }
     }
 
@@ -33,6 +49,16 @@ extension WorkerEngine {
         current.rooms = realtime.rooms.count
         current.held = realtime.heldCount
         current.hubLinks = realtime.isUp ? 1 : 0
+        current.users = realtime.clients.userCount
+        current.traces = trace.count
+        for (code, count) in errors { current.errorsByCode[code.rawValue] = count }
+        for (name, count) in admission.refusals.named { current.refusedByReason[name] = count }
+        current.webhooks = application.figures()
+        let deflate = deflatePool.counters
+        current.compressionIn = Int(clamping: deflate.sent.plainBytes)
+        current.compressionOut = Int(clamping: deflate.sent.compressedBytes)
+        current.decompressionIn = Int(clamping: deflate.received.compressedBytes)
+        current.decompressionOut = Int(clamping: deflate.received.plainBytes)
         return current
     }
 
@@ -53,33 +79,50 @@ extension WorkerEngine {
         } while !rest.isEmpty
     }
 
-    private func matching(_ filter: ClientFilter) -> [ConnectionHandler] {
-        // No client has a name yet: authentication comes with a later dialect.
-        guard filter.user == nil else { return [] }
-        var candidates = connections.all
-        if let room = filter.room { candidates = realtime.rooms.members(of: RoomName(room)) }
-        if let id = filter.id { candidates = candidates.filter { $0.core.session.id.description == id } }
+    func matching(_ filter: ClientFilter) -> [ConnectionHandler] {
+        var candidates: [ConnectionHandler]
+        if let id = filter.id {
+            candidates = connections.all.filter { $0.core.session.id.description == id }
+        } else if let user = filter.user {
+            candidates = realtime.connections(of: UserName(user))
+        } else if let room = filter.room {
+            candidates = realtime.rooms.members(of: RoomName(room))
+        } else {
+            candidates = connections.all
+        }
+        if let user = filter.user { candidates = candidates.filter { $0.core.session.user == UserName(user) } }
+        if let room = filter.room {
+            candidates = candidates.filter { realtime.rooms.contains($0.serial, in: RoomName(room)) }
+        }
         if let address = filter.address { candidates = candidates.filter { $0.info.address == address } }
         return candidates
     }
 
     private func describe(_ connection: ConnectionHandler) -> ClientInfo {
-        let session = connection.core.session
+        let core = connection.core
+        let session = core.session
         let info = connection.info
-        return ClientInfo(
-            id: session.id.description, worker: child.slot.number, address: info.address, user: nil, path: info.path,
-            origin: info.origin, userAgent: info.userAgent,
-            dialect: connection.core.purpose == .simple ? SimpleDialect.name : "echo",
+        var client = ClientInfo(
+            id: session.id.description, worker: child.slot.number, address: info.address, user: session.user?.text,
+            path: info.path, origin: info.origin, userAgent: info.userAgent, dialect: core.purpose.name,
             rooms: realtime.rooms.rooms(of: session.id.serial).map(\.text).sorted(), connectedAt: info.connectedAt,
             messagesIn: session.messagesIn, messagesOut: session.messagesOut, bytesIn: session.bytesIn,
             bytesOut: session.bytesOut, queue: connection.queuedBytes)
+        client.sessionAge = max(0, wallTime() - info.connectedAt)
+        client.authenticated = session.isAuthenticated
+        client.resumed = core.marks.contains(.resumed)
+        client.rateLimited = Int(session.rateLimited)
+        client.compressionRatio = core.compressionRatio
+        let messages = session.messagesIn + session.messagesOut
+        if messages > 0 { client.averageSize = Double(session.bytesIn + session.bytesOut) / Double(messages) }
+        return client
     }
 
     private func kick(_ client: String, _ code: CloseCode, _ reason: String) -> Int {
-        guard let id = ClientID(client), id.boot == boot, let connection = self.client(id.serial),
-            connection.core.isOpen
+        // Echo connections are in no registry.
+        guard let id = ClientID(client), id.boot == boot,
+            let connection = self.client(id.serial) ?? connections.all.first(where: { $0.serial == id.serial })
         else { return 0 }
-        connection.close(code, reason: reason)
-        return 1
+        return connection.close(code, reason: reason, reconnectAfter: reconnectDelay(code)) ? 1 : 0
     }
 }

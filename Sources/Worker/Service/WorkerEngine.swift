@@ -1,3 +1,4 @@
+import Authentication
 import LinuxSystem
 import Logging
 import Model
@@ -5,6 +6,7 @@ import NIOCore
 import NIOPosix
 import Realtime
 import WebSocketProtocol
+import Webhooks
 import Wire
 
 /// All of a worker's state, and what its connections, its hub link and its clock have in common. Confined to one event
@@ -18,25 +20,42 @@ final class WorkerEngine: @unchecked Sendable {
     let receiveBuffers = ReceiveBuffers()
     let flusher: TurnFlusher
     var outboundBuffers = OutboundBuffers()
+    let deflatePool: DeflatePool
     var counters = ChildCounters()
+    /// Commands that failed.
+    var errors: [ClientErrorCode: Int] = [:]
 
     /// The coarse time of this turn: read once a tick (``IdleWheel/tick``), as precise as anything here needs.
     private(set) var now: MonotonicTime
     private let clock: () -> MonotonicTime
+    /// The precise time of this turn of the event loop, once somebody has asked for it.
+    private var preciseTime: MonotonicTime?
+    /// When the publications were taken in whose deliveries leave at the end of this turn.
+    var latencies: [MonotonicTime] = []
 
     var connections = ConnectionTable<ConnectionHandler>()
-    /// Client serial to its place.
-    private var keys: [UInt64: ConnectionKey] = [:]
+    /// Clients admitted or being admitted, by their serial; echo connections are in ``connections`` alone.
     var realtime: WorkerRealtime<ConnectionHandler, ByteBuffer>
+    /// Connections that the hub's registry has not been told of yet.
+    var admitting: [UInt64: ConnectionHandler] = [:]
+    var policy: AccessPolicy
+    let admission: Admission
+    let application: Application
+    /// Seconds since 1970.
+    let wallTime: () -> Double
+    var nextWebhookCall: UInt64 = 1
+    var backendCalls = BackendCalls()
+    var trace = TraceBook()
     private var wheel: IdleWheel<ConnectionKey>
     private var gateWheel: IdleWheel<UInt64>
     private var gates: [UInt64: ConnectionGate] = [:]
     private var nextGate: UInt64 = 1
-    private var nextClient: UInt64 = 1
-    private let proxies: TrustedProxies
+    var nextClient: UInt64 = 1
+    let proxies: TrustedProxies
     private var refusalLog = LogLimiter()
-    private var slowLog = LogLimiter()
+    var slowLog = LogLimiter()
 
+    var live: LiveConnections
     /// Plain HTTP connections, to be ended when draining.
     var httpChannels: [ObjectIdentifier: any Channel] = [:]
     var http: WorkerHTTP?
@@ -60,11 +79,22 @@ final class WorkerEngine: @unchecked Sendable {
     var isDraining: Bool { drain != nil }
 
     /// Sockets of clients, whatever they speak.
-    var openSockets: Int { connections.count + gates.count + httpChannels.count }
+    var openSockets: Int { connections.count + gates.count + httpChannels.count + live.count }
+
+    /// What the worker's own parts need of others.
+    struct Parts {
+        /// `nil`: no key is configured.
+        var verifier: TokenVerifier?
+        var application = Application()
+        /// Seconds since 1970.
+        var wallTime: () -> Double = Clocks.wallSeconds
+
+        init() {}
+    }
 
     /// - Parameter clock: the machine's monotonic clock.
     init(
-        child: ChildConfiguration, boot: BootID, eventLoop: any EventLoop, logger: Logger,
+        child: ChildConfiguration, boot: BootID, eventLoop: any EventLoop, logger: Logger, parts: Parts = Parts(),
         clock: @escaping () -> MonotonicTime
     ) {
         self.child = child
@@ -76,9 +106,32 @@ final class WorkerEngine: @unchecked Sendable {
         limits = ConnectionCore.Limits(child.configuration)
         proxies = TrustedProxies(child.configuration.http.trustedProxies)
         flusher = TurnFlusher(eventLoop: eventLoop)
-        realtime = WorkerRealtime(boot: boot, limits: .init(child.configuration))
+        live = LiveConnections(source: LiveSource(socket: child.controlSocket, eventLoop: eventLoop))
+        policy = AccessPolicy(child.configuration)
+        realtime = WorkerRealtime(boot: boot, limits: .init(child.configuration), rules: policy.rules)
+        deflatePool = DeflatePool(child.configuration.websocket.compression)
+        application = parts.application
+        wallTime = parts.wallTime
         wheel = IdleWheel(now: now)
         gateWheel = IdleWheel(now: now)
+        let reference = Reference()
+        var environment = Admission.Environment(
+            now: clock, wallTime: parts.wallTime, verifier: parts.verifier, webhooks: nil, logger: logger
+        ) { client, request, wantsReply in
+            reference.engine?.register(client, request, wantsReply: wantsReply) ?? false
+        }
+        environment.recall = { reference.engine?.recall($0) }
+        if application.hooks.contains(.connect) {
+            environment.askWebhook = { parts.application.ask(.connect($0), $1) }
+        }
+        admission = Admission(configuration: child.configuration, eventLoop: eventLoop, environment: environment)
+        reference.engine = self
+        flusher.turnEnded = { [unowned self] in turnEnded() }
+    }
+
+    /// What a part that is made before the engine needs to reach it.
+    private final class Reference {
+        weak var engine: WorkerEngine?
     }
 
     // MARK: Time
@@ -93,7 +146,32 @@ final class WorkerEngine: @unchecked Sendable {
         guard !isLate else { return }
         for key in wheel.advance(to: now) { connections[key]?.timeElapsed() }
         for serial in gateWheel.advance(to: now) { gates[serial]?.timeElapsed() }
+        admission.tick()
         expireRequests()
+        markReadIfDue()
+        reportTraces()
+    }
+
+    /// Something was read, or a timer came: time has passed.
+    func turnBegan() {
+        preciseTime = nil
+    }
+
+    /// The precise time of this turn; the clock is read once.
+    var turnTime: MonotonicTime {
+        if let preciseTime { return preciseTime }
+        let time = max(now, clock())
+        preciseTime = time
+        return time
+    }
+
+    /// Everything of the turn has been written.
+    private func turnEnded() {
+        preciseTime = nil
+        guard !latencies.isEmpty else { return }
+        let time = clock()
+        for publishedAt in latencies { counters.latency.record(nanoseconds: (time - publishedAt).nanoseconds) }
+        latencies.removeAll(keepingCapacity: true)
     }
 
     /// For decisions that need more than the coarse time.
@@ -150,85 +228,6 @@ final class WorkerEngine: @unchecked Sendable {
         logger.info("Request refused", metadata: metadata)
     }
 
-    // MARK: Connections
-
-    /// Makes a channel whose own handlers have left a WebSocket connection.
-    func openWebSocket(
-        on channel: any Channel, head: RequestHead, offer: HandshakeOffer, purpose: ConnectionCore.Purpose,
-        leftover: ByteBuffer
-    ) {
-        let id = ClientID(boot: boot, serial: nextClient)
-        nextClient += 1
-        let core = ConnectionCore(purpose: purpose, id: id, limits: limits, now: now)
-        let handler = ConnectionHandler(core: core, info: info(channel, head), engine: self)
-        do {
-            try channel.pipeline.syncOperations.addHandler(handler)
-        } catch {
-            channel.close(promise: nil)
-            return
-        }
-        handler.key = connections.insert(handler)
-        keys[id.serial] = handler.key
-        if let time = core.firstLook(limits: limits) { look(at: handler, at: time) }
-        var response = outboundBuffers.take()
-        Handshake.writeAcceptance(of: offer, into: &response)
-        logger.debug(
-            "Client connected",
-            metadata: [
-                "client.id": "\(id)", "client.address": "\(handler.info.address)", "http.path": "\(handler.info.path)",
-            ])
-        handler.start(response: response, leftover: leftover)
-    }
-
-    /// Called once for each connection, when its transport is gone.
-    func connectionClosed(_ connection: ConnectionHandler) {
-        guard connections.remove(connection.key) else { return }
-        keys[connection.core.session.id.serial] = nil
-        if connection.core.purpose == .simple { leaveRooms(connection.core.session.id.serial) }
-        logger.debug("Client gone", metadata: ["client.id": "\(connection.core.session.id)"])
-        socketClosed()
-    }
-
-    /// A client of this worker by its serial; `nil` when it is gone.
-    func client(_ serial: UInt64) -> ConnectionHandler? {
-        keys[serial].flatMap { connections[$0] }
-    }
-
-    func slowClient(_ connection: ConnectionHandler) {
-        counters.slowClientsClosed += 1
-        let (isAdmitted, suppressed) = slowLog.admit(now: now)
-        guard isAdmitted else { return }
-        var metadata: Logger.Metadata = [
-            "client.id": "\(connection.core.session.id)", "client.address": "\(connection.info.address)",
-            "queue.bytes": "\(connection.queuedBytes)",
-        ]
-        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
-        logger.info("Client reads too slowly: closed", metadata: metadata)
-    }
-
-    private func info(_ channel: any Channel, _ head: RequestHead) -> ConnectionInfo {
-        func kept(_ text: String?) -> String? { text.map { String($0.prefix(ConnectionInfo.maxFieldLength)) } }
-        let path = head.path
-        return ConnectionInfo(
-            address: address(channel.remoteAddress, head),
-            // The configured text, so that all connections share one.
-            path: configuration.websocket.paths.first { $0 == path } ?? String(path),
-            origin: kept(head.first("origin")), userAgent: kept(head.first("user-agent")),
-            connectedAt: Clocks.wallSeconds())
-    }
-
-    /// The client's address, as a trusted proxy tells it where there is one.
-    private func address(_ peer: SocketAddress?, _ head: RequestHead?) -> String {
-        let forwarded = proxies.client(of: peer, forwardedFor: head?.joined("x-forwarded-for"))
-        return forwarded ?? peer?.wsdText ?? "unknown"
-    }
-
-    private func socketClosed() {
-        board?.cell.setConnections(openSockets)
-        acceptor?.descriptorFreed()
-        drainProgressed()
-    }
-
     // MARK: HTTP
 
     /// Hands a connection with an ordinary request to the HTTP side.
@@ -248,22 +247,33 @@ final class WorkerEngine: @unchecked Sendable {
 
     /// A kept-alive HTTP connection asks for an upgrade; its HTTP handlers have left.
     func adoptUpgrade(_ channel: any Channel, head: RequestHead, leftover: ByteBuffer) {
-        switch UpgradeDecision(head, configuration: configuration) {
+        switch admission.decide(head, peer: channel.peer) {
         case .webSocket(let offer, let purpose):
-            do {
-                try Self.useSharedBuffers(channel, engine: self)
+            upgrade(channel) {
                 openWebSocket(on: channel, head: head, offer: offer, purpose: purpose, leftover: leftover)
-                httpEnded(ObjectIdentifier(channel))
-            } catch {
-                channel.close(promise: nil)
+            }
+        case .live(let offer, let request):
+            upgrade(channel) {
+                openLive(on: channel, head: head, offer: offer, request: request, leftover: leftover)
             }
         case .refuse(let refusal):
-            refused(refusal, head: head, address: channel.remoteAddress)
+            refused(refusal, head: head, address: channel.peer)
             var response = ByteBuffer()
             Handshake.writeRefusal(refusal, into: &response)
             channel.writeAndFlush(response).assumeIsolated().whenComplete { _ in channel.close(promise: nil) }
             eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.closeTimeout)) { channel.close(promise: nil) }
         case .http:
+            channel.close(promise: nil)
+        }
+    }
+
+    /// It counts as what it becomes before it ceases to count as what it was.
+    private func upgrade(_ channel: any Channel, _ open: () -> Void) {
+        do {
+            try Self.useSharedBuffers(channel, engine: self)
+            open()
+            httpEnded(ObjectIdentifier(channel))
+        } catch {
             channel.close(promise: nil)
         }
     }

@@ -1,9 +1,11 @@
+import Authentication
 import ChildRuntime
 import LinuxSystem
 import Logging
 import Model
 import NIOCore
 import NIOPosix
+import Webhooks
 import Wire
 
 /// Builds a worker around its engine and connects it to the supervisor: the only part that knows the process.
@@ -12,12 +14,22 @@ enum WorkerService {
     static func start(_ process: ChildProcess) {
         let child = process.configuration
         let logger = Logger(label: "wsd.worker")
+        let parts: WorkerEngine.Parts
+        do {
+            parts = try makeParts(process, logger)
+        } catch {
+            process.fail("\(error)", exitCode: ExitCode.configuration)
+            return
+        }
         let engine = WorkerEngine(
-            child: child, boot: process.boot, eventLoop: process.eventLoop, logger: logger, clock: MonotonicTime.now)
+            child: child, boot: process.boot, eventLoop: process.eventLoop, logger: logger, parts: parts,
+            clock: MonotonicTime.now)
         engine.supervisor = SupervisorLink(
             listenerReleased: { process.send(.listenerReleased) },
             draining: { process.send(.draining(remaining: $0)) },
-            finished: { process.finish() })
+            finished: { process.finish() },
+            trace: { process.send(.trace(id: $0, events: $1, dropped: $2)) },
+            isReading: { process.isWritable })
         engine.board = claimCell(child, logger)
         engine.http = makeHTTP(engine)
         let link = HubLinkClient(path: child.hubSocket, engine: engine)
@@ -30,6 +42,20 @@ enum WorkerService {
         process.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in FreedMemory.giveBack() }
         // The hub may stay away: then the worker serves all the same, and tells clients what it cannot do.
         link.start { listen(engine, process) }
+    }
+
+    /// - Throws: a sentence: a key or the webhooks' secret cannot be used.
+    private static func makeParts(_ process: ChildProcess, _ logger: Logger) throws -> WorkerEngine.Parts {
+        let configuration = process.configuration.configuration
+        var parts = WorkerEngine.Parts()
+        if configuration.auth.isConfigured { parts.verifier = try TokenVerifier(configuration: configuration.auth) }
+        if configuration.webhooks.isUsed {
+            parts.application = Application(
+                try WebhookCaller(
+                    configuration: configuration.webhooks, eventLoop: process.eventLoop, logger: logger,
+                    wallTime: Clocks.wallSeconds))
+        }
+        return parts
     }
 
     private static func handlers(_ engine: WorkerEngine, _ process: ChildProcess) -> ChildHandlers {
@@ -65,6 +91,11 @@ enum WorkerService {
         let hooks = WorkerHTTPHooks(
             notReadyReason: { bound.value.notReadyReason },
             metrics: { MetricsText.render(bound.value.currentCounters(), worker: bound.value.child.slot.number) },
+            backend: { request in
+                let promise = bound.value.eventLoop.makePromise(of: Result<[UInt8], ClientRefusal>.self)
+                bound.value.callBackend(request) { promise.succeed($0) }
+                return promise.futureResult
+            },
             upgrade: { channel, head, leftover in bound.value.adoptUpgrade(channel, head: head, leftover: leftover) })
         return WorkerHTTP(
             configuration: engine.configuration, eventLoop: engine.eventLoop, hooks: hooks, logger: engine.logger)

@@ -7,12 +7,12 @@ struct ConfigCommand: ControlCommand {
         commandName: "config",
         abstract: "Show the effective configuration and where each value came from.",
         discussion: """
-            RELOAD says whether wsctl reload can change a key.
+            RELOAD says whether wsctl reload can change a key. A long value is cut; name its key to see all of it.
 
             Example:
               wsctl config
               wsctl config workers
-              wsctl config log.level
+              wsctl config rooms.rules
             """)
 
     @Argument(help: "Only this key, or the keys of this section.")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlClient
 import Glibc
+import Model
 import Wire
 
 struct DoctorCommand: ControlCommand {
@@ -8,7 +9,8 @@ struct DoctorCommand: ControlCommand {
         commandName: "doctor",
         abstract: "Find the usual troubles and say what to do.",
         discussion: """
-            Looks at the service, its processes and their log, descriptors, ports, files, the control socket and the clock.
+            Looks at the service, its processes and their log, descriptors, ports, files and secrets, the history's folder, the
+            control socket and the clock.
             Run it as root or as the user wsd runs as to see everything.
 
             Example:
@@ -61,17 +63,61 @@ struct DoctorCommand: ControlCommand {
     private func files(
         _ status: ServiceStatus, _ identity: FileAccess.Identity, _ session: Session
     ) async -> [Check] {
-        var paths: [(String, String)] = []
-        if let file = status.configurationFile { paths.append(("The configuration file", file)) }
-        let entries = try? await session.client.value([ConfigurationEntry].self, ControlRequest(.get, "/v1/config"))
-        if let folder = entries?.first(where: { $0.key == "http.staticFolder" })?.value {
-            paths.append(("The static folder", folder))
-        }
+        let entries =
+            (try? await session.client.value([ConfigurationEntry].self, ControlRequest(.get, "/v1/config"))) ?? []
         let user = UserDatabase.userName(identity.user)
-        return paths.map { ($0.0, Self.unquoted($0.1)) }.filter { $0.1.hasPrefix("/") }.map { what, path in
-            Diagnosis.readable(
-                path, what: what, components: HostFacts.components(of: path), by: identity, user: user)
+        var checks: [Check] = []
+        var readable = [("The configuration file", status.configurationFile)]
+        readable.append(("The static folder", Self.path("http.staticFolder", entries)))
+        for case (let what, let path?) in readable {
+            checks.append(
+                Diagnosis.readable(
+                    path, what: what, components: HostFacts.components(of: path), by: identity, user: user))
         }
+        for (what, key, isSecret) in Self.keyFiles {
+            guard let path = Self.path(key, entries) else { continue }
+            checks.append(
+                Diagnosis.keyFile(
+                    path, what: what, isSecret: isSecret, components: HostFacts.components(of: path), by: identity,
+                    user: user))
+        }
+        if Diagnosis.keepsHistory(entries) {
+            let folder = historyFolder(entries, status.pid, identity)
+            // Without its environment nobody can tell where another user's service keeps it.
+            if folder != nil || HostFacts.environment(of: status.pid) != nil {
+                checks.append(Diagnosis.history(folder, by: identity, user: user))
+            }
+        }
+        return checks
+    }
+
+    /// Files that the configuration names by these keys, and whether they are secret.
+    private static let keyFiles = [
+        ("The secret of tokens", "auth.secretFile", true), ("The public key of tokens", "auth.publicKeyFile", false),
+        ("The key set of tokens", "auth.jwksFile", false), ("The secret of webhooks", "webhooks.secretFile", true),
+    ]
+
+    private func historyFolder(
+        _ entries: [ConfigurationEntry], _ pid: Int32, _ identity: FileAccess.Identity
+    ) -> HistoryFolder? {
+        var configuration = HistoryConfiguration()
+        configuration.directory = Self.path("history.directory", entries)
+        let environment = HostFacts.environment(of: pid)
+        guard configuration.directory != nil || environment != nil,
+            let path = configuration.stateDirectory(environment: environment ?? [:], uid: identity.user)
+        else { return nil }
+        let database = HostFacts.size(of: path + "/history.sqlite")
+        let log = HostFacts.size(of: path + "/history.sqlite-wal") ?? 0
+        return HistoryFolder(
+            path: path, components: HostFacts.components(of: path), databaseSize: database.map { $0 &+ log },
+            free: HostFacts.freeSpace(at: path))
+    }
+
+    /// The absolute path that stands under a key; `nil`: none.
+    private static func path(_ key: String, _ entries: [ConfigurationEntry]) -> String? {
+        guard let value = entries.first(where: { $0.key == key })?.value else { return nil }
+        let path = unquoted(value)
+        return path.hasPrefix("/") ? path : nil
     }
 
     /// Why it may not be running, and what would keep it from starting.

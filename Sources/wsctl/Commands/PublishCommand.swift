@@ -7,9 +7,11 @@ struct PublishCommand: ControlCommand {
         commandName: "publish",
         abstract: "Send a message to all members of a room.",
         discussion: """
+            A room with history keeps it, and the answer says where: offset and epoch.
+
             Example:
               wsctl publish lobby '{"text":"Maintenance at noon"}'
-              generate-report | wsctl publish reports -
+              generate-report | wsctl publish reports - --id "$(date +%F)"
             """)
 
     @Argument(help: "Name of the room.")
@@ -18,6 +20,12 @@ struct PublishCommand: ControlCommand {
     @Argument(help: "JSON, delivered as it is; - reads it from standard input.")
     var json: String
 
+    @Option(help: "In the name of this user; otherwise in nobody's.")
+    var user: String?
+
+    @Option(help: "Id of the message: a second one with the same is not delivered again.")
+    var id: String?
+
     @OptionGroup var common: CommonOptions
 
     func perform(_ session: Session) async throws -> CommandStatus {
@@ -25,12 +33,13 @@ struct PublishCommand: ControlCommand {
         if let complaint = JSONCheck.complaint(about: data) {
             throw ControlClientError.refused(status: 400, ControlError(code: "bad_request", message: complaint))
         }
-        let body = ControlClient.encode(PublishBody(room: room, data: data))
-        let answer = try await session.client.bytes(ControlRequest(.post, "/v1/publish", body: body))
+        let body = BackendBody.object([("room", room), ("user", user), ("messageId", id)], data: data)
+        let answer = try await session.client.bytes(ControlRequest(.post, "/v1/api/publish", body: body))
         if session.json {
             try session.output.json(answer)
         } else {
-            try session.show(["Published to \(PlainText.harmless(room))."])
+            let publication = try ControlClient.decode(PublicationAnswer.self, answer)
+            try session.show([publication.sentence])
         }
         return .success
     }

@@ -16,12 +16,13 @@ struct FileAccess {
         var groups: Set<UInt32>
     }
 
-    /// The first component that keeps `identity` from reading the last one; `nil` when nothing does.
-    static func obstacle(_ components: [Component], for identity: Identity) -> Component? {
+    /// The first component that keeps `identity` from reading the last one, and from writing to it if that is `written`;
+    /// `nil` when nothing does.
+    static func obstacle(_ components: [Component], for identity: Identity, written: Bool = false) -> Component? {
         guard identity.user != 0 else { return nil }
         for (index, component) in components.enumerated() {
             let isLast = index == components.count - 1
-            let needed: UInt32 = isLast ? (component.isDirectory ? 5 : 4) : 1
+            let needed: UInt32 = isLast ? (component.isDirectory ? 5 : 4) | (written ? 2 : 0) : 1
             let shift: UInt32 =
                 component.user == identity.user ? 6 : identity.groups.contains(component.group) ? 3 : 0
             if component.mode >> shift & needed != needed { return component }

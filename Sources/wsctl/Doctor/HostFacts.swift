@@ -71,6 +71,31 @@ enum HostFacts {
         text("/proc/\(pid)/status").flatMap(FileAccess.identity)
     }
 
+    /// The environment a process was started with (proc(5)); `nil` when the caller may not look.
+    static func environment(of pid: Int32) -> [String: String]? {
+        text("/proc/\(pid)/environ").map { text in
+            text.split(separator: "\0").reduce(into: [:]) { result, entry in
+                guard let equals = entry.firstIndex(of: "=") else { return }
+                result[String(entry[..<equals])] = String(entry[entry.index(after: equals)...])
+            }
+        }
+    }
+
+    /// Bytes of a file; `nil` when there is none, or it cannot be seen.
+    static func size(of path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    /// Bytes that users other than root can still write on the file system of a path (statvfs(3)).
+    static func freeSpace(at path: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(
+            by: Int(clamping: status.f_frsize))
+        return overflow ? .max : bytes
+    }
+
     private static func names(in directory: String) -> [String]? {
         guard let stream = opendir(directory) else { return nil }
         defer { closedir(stream) }

@@ -34,6 +34,19 @@ enum Humanized {
         return scaled(value, step: 1024, units: ["", "K", "M", "G", "T", "P"])
     }
 
+    /// A mean size for narrow columns.
+    static func sizeBriefly(_ value: Double) -> String {
+        guard value.isFinite else { return "-" }
+        return bytesBriefly(Int(max(0, min(value, 1e15)).rounded()))
+    }
+
+    /// A short time: `0.4 ms`, `12 ms`, `1.5 s`.
+    static func latency(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds > 0 else { return "0 ms" }
+        if seconds < 0.00995 { return seconds < 0.00005 ? "<0.1 ms" : fixed(seconds * 1000, 1) + " ms" }
+        return duration(seconds)
+    }
+
     /// The two largest units: `15 ms`, `0.4 s`, `42 s`, `3 min 12 s`, `4 h 3 min`, `12 d 4 h`.
     static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds > 0 else { return "0 s" }

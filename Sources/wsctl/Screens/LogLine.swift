@@ -46,7 +46,8 @@ enum LogLine {
         return colours[Int(worker.magnitude % UInt(colours.count))]
     }
 
-    private static func quoted(_ value: String) -> String {
+    /// A value as it stands behind `name=`.
+    static func quoted(_ value: String) -> String {
         guard value.isEmpty || value.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" }) else { return value }
         return "\"" + value.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"") + "\""
     }

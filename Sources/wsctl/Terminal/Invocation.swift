@@ -15,7 +15,9 @@ enum Invocation {
             }
         }
         guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
-        return [command] + leading + rest.dropFirst()
+        // `key` has commands of its own.
+        let words = command == "key" ? rest.prefix { !$0.hasPrefix("-") }.prefix(2) : rest.prefix(1)
+        return words + leading + rest.dropFirst(words.count)
     }
 
     /// A sentence where the first argument is no command; `nil` where it is one, or none was given.

@@ -7,7 +7,9 @@ enum StandardInput {
     private static let limit = 64 * 1024 * 1024
 
     /// All of standard input as text.
-    static func text() throws -> String {
+    ///
+    /// - Parameter noun: What it is to the user.
+    static func text(_ noun: String = "message") throws -> String {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
@@ -18,9 +20,9 @@ enum StandardInput {
                 throw ControlClientError.system("Standard input cannot be read: \(String(cString: strerror(errno))).")
             }
             bytes += piece[..<count]
-            guard bytes.count <= limit else { throw refusal("The message is longer than 64 MiB.") }
+            guard bytes.count <= limit else { throw refusal("The \(noun) is longer than 64 MiB.") }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw refusal("The message is not UTF-8.") }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw refusal("The \(noun) is not UTF-8.") }
         return text
     }
 

@@ -57,6 +57,8 @@ final class FakeChild {
         /// Sent right after hello, as it is.
         var rawLine: String?
         var complaint: (reason: String, exitCode: Int32)?
+        /// What the hub answers to a call of the backend's API.
+        var backendAnswer: ((String) -> String)?
     }
 
     let configuration: ChildConfiguration
@@ -140,12 +142,24 @@ final class FakeChild {
             for client in found { send(.reply(id: id, page: .clients([client]), more: true)) }
             send(.reply(id: id, page: .clients([]), more: false))
         case .rooms(let prefix):
-            let rooms = [RoomInfo(room: "lobby", members: 2), RoomInfo(room: "own-\(number)", members: 1)]
+            var rooms = [RoomInfo(room: "lobby", members: 2), RoomInfo(room: "own-\(number)", members: 1)]
+            if configuration.slot.role == .hub {
+                (rooms[0].epoch, rooms[0].offset) = ("3k9", 42)
+            } else {
+                (rooms[0].messages, rooms[0].bytes) = (number * 10, number * 100)
+            }
             send(.reply(id: id, page: .rooms(rooms.filter { $0.room.hasPrefix(prefix ?? "") }), more: false))
         case .kick(let client, _, _):
             send(.reply(id: id, page: .count(client.hasPrefix("\(number)-") ? 1 : 0), more: false))
         case .publish(let room, _):
             send(.reply(id: id, page: room == "full" ? .refused("That room is full.") : .count(3), more: false))
+        case .trace, .untrace:
+            send(.reply(id: id, page: .count(1), more: false))
+        case .backend(let json):
+            // Two pages: what is asked comes back as the room of a publication.
+            let answer = behaviour.backendAnswer?(json) ?? #"{"room":"lobby","epoch":"3k9","offset":42}"#
+            send(.reply(id: id, page: .backend(json: String(answer.prefix(5))), more: true))
+            send(.reply(id: id, page: .backend(json: String(answer.dropFirst(5))), more: false))
         }
     }
 

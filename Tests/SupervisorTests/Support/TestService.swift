@@ -119,7 +119,7 @@ final class TestService: Sendable {
     /// One request over the control socket, the connection closed behind it.
     func request(_ method: String, _ target: String, body: String? = nil) async throws -> (status: Int, body: String) {
         let path = socketPath
-        return try await NIOThreadPool.singleton.runIfActive { try HTTPExchange.run(path, method, target, body) }
+        return try await HTTPExchange.threads.runIfActive { try HTTPExchange.run(path, method, target, body) }
     }
 
     func close() async throws {
@@ -132,6 +132,13 @@ final class TestService: Sendable {
 
 /// A plain blocking HTTP/1.1 exchange over a Unix socket.
 enum HTTPExchange {
+    /// For calls that block: more than all tests make at a time, so that none waits for another's answer.
+    static let threads = {
+        let pool = NIOThreadPool(numberOfThreads: 64)
+        pool.start()
+        return pool
+    }()
+
     struct Failure: Error {
         var what: String
     }

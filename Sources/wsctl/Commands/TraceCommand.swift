@@ -1,0 +1,54 @@
+import ArgumentParser
+import ControlClient
+import Wire
+
+struct TraceCommand: ControlCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trace",
+        abstract: "Show live what happens to a client, a room or a user.",
+        discussion: """
+            Connections, joins, messages, errors and webhooks, one line each, until Ctrl-C; also over reloads and restarts.
+            What is said is shown only with --payloads. Of several, all must fit.
+
+            Example:
+              wsctl trace 3f0q7w1m2k9d-1c
+              wsctl trace --room lobby
+              wsctl trace --user ada --payloads --json
+            """)
+
+    @Argument(help: "Id of a client, as wsctl clients shows it.")
+    var client: String?
+
+    @Option(help: "What happens in this room.")
+    var room: String?
+
+    @Option(help: "What happens to the connections of this user.")
+    var user: String?
+
+    @Flag(help: "Show messages, too, up to 2 KiB of each.")
+    var payloads = false
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard client != nil || room != nil || user != nil else {
+            throw ValidationError("Name a client, a room with --room, or a user with --user.")
+        }
+    }
+
+    func perform(_ session: Session) async throws -> CommandStatus {
+        ReaderWatch.start()
+        let request = ControlRequest(
+            .get, "/v1/trace",
+            query: [("client", client), ("room", room), ("user", user), ("payloads", payloads ? "1" : nil)])
+        try await session.client.lines(request) { line in
+            guard !session.json else { return try session.output.json(line) }
+            let text = TraceScreen.line(try ControlClient.decode(TraceLine.self, line), session.style) { time in
+                session.style.coloured ? WallClock.textBriefly(time, now: WallClock.now) : WallClock.text(time)
+            }
+            try session.show([text])
+        }
+        session.remark("wsctl: the service ended the stream.")
+        return .noAnswer
+    }
+}

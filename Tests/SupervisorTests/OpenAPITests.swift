@@ -1,0 +1,107 @@
+import FoundationEssentials
+import HTTPTypes
+import NIOCore
+import Testing
+import Wire
+
+@testable import Supervisor
+
+/// docs/openapi.yaml against the code.
+struct OpenAPITests {
+    /// Methods of each path of the document.
+    private static func documented() throws -> [String: Set<String>] {
+        var paths: [String: Set<String>] = [:]
+        var path: String?
+        for line in try projectFile("docs/openapi.yaml").split(separator: "\n") {
+            if line.hasPrefix("components:") { break }
+            if line.hasPrefix("  /"), line.hasSuffix(":") {
+                let name = String(line.dropFirst(2).dropLast())
+                path = name
+                #expect(paths.updateValue([], forKey: name) == nil, "\(name) is there twice")
+            } else if let path, ["    get:", "    post:", "    delete:"].contains(line) {
+                paths[path, default: []].insert(line.dropFirst(4).dropLast().uppercased())
+            }
+        }
+        return paths
+    }
+
+    @Test func controlCallsAreTheOnesThatAreServed() throws {
+        let served = ControlRoutes.methods.mapValues { Set($0.map(\.rawValue)) }
+        let documented = try Self.documented().filter { $0.key.hasPrefix("/v1/") || $0.key == "/metrics" }
+        #expect(documented == served)
+    }
+
+    @Test func backendCallsAreTheOnesThatAreServed() throws {
+        let documented = try Self.documented().filter { !$0.key.hasPrefix("/v1/") && $0.key != "/metrics" }
+        #expect(documented.values.reduce(0) { $0 + $1.count } == 15)
+        for (path, methods) in documented {
+            let call = path.dropFirst().split(separator: "/").map { $0.hasPrefix("{") ? "3f0-1" : $0 }.joined(
+                separator: "/")
+            for method in ["GET", "POST", "DELETE"] {
+                let result = BackendHTTP.decode(
+                    method: method, path: call, query: nil, idempotencyKey: nil, body: ByteBuffer(string: "{}"),
+                    maxRoomLength: 99)
+                let code: BackendErrorCode? = if case .failure(let error) = result { error.code } else { nil }
+                #expect(code != .notFound, "\(path)")
+                #expect((code != .methodNotAllowed) == methods.contains(method), "\(method) \(path)")
+            }
+        }
+    }
+
+    private struct Keys: Decodable {
+        struct Name: CodingKey {
+            var stringValue: String
+            var intValue: Int? { nil }
+            init(stringValue: String) { self.stringValue = stringValue }
+            init?(intValue: Int) { nil }
+        }
+
+        var names: Set<String>
+
+        init(from decoder: any Decoder) throws {
+            names = Set(try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue))
+        }
+    }
+
+    private static func keys(_ value: some Encodable) throws -> Set<String> {
+        try JSONDecoder().decode(Keys.self, from: try JSONEncoder().encode(value)).names
+    }
+
+    /// Properties of a schema.
+    private static func properties(_ schema: String) throws -> Set<String> {
+        let lines = try projectFile("docs/openapi.yaml").split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "    \(schema):"), "\(schema)")
+        let body = lines[(start + 1)...].prefix { $0.hasPrefix("      ") }
+        let list = body.drop { $0 != "      properties:" }.dropFirst().prefix { $0.hasPrefix("        ") }
+        return Set(list.filter { !$0.hasPrefix("         ") }.map { String($0.dropFirst(8).prefix { $0 != ":" }) })
+    }
+
+    @Test func figuresAreAllDescribed() throws {
+        var totals = ServiceTotals()
+        (totals.averageSize, totals.commitMean, totals.compressionRatio, totals.decompressionRatio) = (1, 1, 1, 1)
+        var histogram = LatencyHistogram()
+        histogram.record(nanoseconds: 1)
+        totals.latency = LatencySummary(histogram)
+        var figures = WebhookFigures()
+        figures.calls = 1
+        var room = RoomInfo(room: "a", members: 1)
+        (room.messages, room.bytes, room.epoch, room.offset) = (1, 1, "e", 1)
+        var client = ClientInfo(
+            id: "1-1", worker: 1, address: "a", user: "u", path: "/", origin: "o", userAgent: "a", dialect: "simple",
+            rooms: [], connectedAt: 1, messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, queue: 0)
+        (client.sessionAge, client.authenticated, client.resumed, client.rateLimited) = (1, true, true, 1)
+        (client.compressionRatio, client.averageSize) = (1, 1)
+        var event = TraceEvent(time: 1, worker: 1, kind: .gap)
+        (event.client, event.user, event.room, event.code) = ("c", "u", "r", "c")
+        (event.detail, event.bytes, event.count, event.offset, event.payload) = ("d", 1, 1, 1, "1")
+        #expect(try Self.keys(totals) == Self.properties("ServiceTotals"))
+        #expect(try Self.keys(ChildCounters()) == Self.properties("ChildCounters"))
+        #expect(try Self.keys(WebhookTotals(figures)) == Self.properties("WebhookTotals"))
+        #expect(try Self.keys(totals.latency) == Self.properties("LatencySummary"))
+        #expect(try Self.keys(room) == Self.properties("RoomInfo"))
+        #expect(try Self.keys(client) == Self.properties("ClientInfo"))
+        #expect(try Self.keys(event) == Self.properties("TraceEvent"))
+        #expect(
+            try Self.keys(TraceNotice(time: 1, notice: "n", worker: 1, dropped: 1)) == Self.properties("TraceNotice"))
+    }
+}
