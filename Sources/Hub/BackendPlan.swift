@@ -11,7 +11,7 @@ struct BackendPlan {
 
     /// - Parameters:
     ///   - encoded: what `BackendRequest.encoded()` wrote.
-    ///   - maxData: longest data of a message, bytes: what a worker's decoder takes.
+    ///   - maxData: longest data of a message, bytes.
     init(_ encoded: ByteBuffer, maxData: Int) {
         self.init(BackendRequest.decode(encoded), maxData: maxData)
     }

@@ -8,7 +8,7 @@ extension HubServer {
     /// Keeps an operation for the end of the turn. `false`: it is not the time for operations.
     func collect(_ operation: HubOperation, _ payload: ByteBuffer, _ link: HubLink, _ index: Int) -> Bool {
         guard link.hasWelcome else { return false }
-        let plan = operation.request == .backend ? BackendPlan(payload, maxData: maxPayload) : nil
+        let plan = operation.request == .backend ? BackendPlan(payload, maxData: maxData) : nil
         pending.append(
             PendingOperation(source: .worker(link, index), operation: operation, payload: payload, backend: plan))
         pendingBytes += payload.readableBytes
@@ -130,7 +130,7 @@ extension HubServer {
 
     /// Answers a call of the backend's API that came over the control socket.
     func answer(_ encoded: ByteBuffer, completion: @escaping (ByteBuffer) -> Void) {
-        let plan = BackendPlan(encoded, maxData: maxPayload)
+        let plan = BackendPlan(encoded, maxData: maxData)
         submit(plan.calls) { results in
             completion(plan.response(results, workers: self.machine.linkCount).encoded())
         }
@@ -141,8 +141,8 @@ extension HubServer {
         guard (1...Int(UInt16.max)).contains(room.utf8.count) else {
             return completion(.failure(PublishRefusal(reason: "The room's name has to have 1 to 65535 bytes.")))
         }
-        guard data.utf8.count <= maxPayload else {
-            return completion(.failure(PublishRefusal(reason: "The data is longer than \(maxPayload) bytes.")))
+        guard data.utf8.count <= maxData else {
+            return completion(.failure(PublishRefusal(reason: "The data is longer than \(maxData) bytes.")))
         }
         let bytes = Array(data.utf8)
         do throws(JSONError) {

@@ -27,6 +27,8 @@ final class HubServer {
     let logger: Logger
     let boot: BootID
     let maxPayload: Int
+    /// Of one message, bytes.
+    let maxData: Int
     let linkQueue: Int
     let backpressure: LinkBackpressure
     let storage: (any HistoryStorage)?
@@ -82,6 +84,7 @@ final class HubServer {
         self.storage = storage
         self.wallClock = wallClock
         maxPayload = HubLinkDecoder.maxPayload(configuration)
+        maxData = configuration.maxMessageData
         linkQueue = configuration.hub.linkQueue
         backpressure = LinkBackpressure(linkQueue: linkQueue)
         machine = HubStateMachine(

@@ -79,7 +79,13 @@ import Testing
         ("webhooks.join: {}", "1:1: webhooks.join is not a key of wsd.yaml; did you mean webhooks.join?"),
         (
             "webhooks:\n  disconnect: {onFailure: allow}",
-            "2:16: webhooks.disconnect.onFailure is not a key of wsd.yaml; did you mean webhooks.connect.onFailure?"
+            "2:16: webhooks.disconnect.onFailure is not a key of wsd.yaml; the keys of webhooks.disconnect are "
+                + "url, timeout, retries, concurrency, queue"
+        ),
+        (
+            "webhooks:\n  message: {url: a}",
+            "2:3: webhooks.message is not a key of wsd.yaml; the keys of webhooks are "
+                + "secretFile, connect, join, publish, rpc, disconnect, roomEmpty"
         ),
         (
             "rooms:\n  defaults: {zebra: a}",

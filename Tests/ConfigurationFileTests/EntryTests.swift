@@ -115,6 +115,16 @@ import Testing
         #expect(found.map { String($0.prefix(13)) } == ["wsd.yaml:3:24", "wsd.yaml:3:36", "wsd.yaml:4:24"])
     }
 
+    @Test func whatCannotBeReadHidesNoOtherFault() {
+        let found = problems("rooms:\n  rules:\n    - {mach: a, publish: [b]}\n    - a\n    - {match: \"*\", rate: 5}")
+        #expect(
+            found.map { String($0.prefix(34)) } == [
+                "wsd.yaml:3:8: rooms.rules[0] has n", "wsd.yaml:3:26: rooms.rules[0].publ",
+                "wsd.yaml:3:7: rooms.rules[0] lacks", "wsd.yaml:4:7: rooms.rules[1] must ",
+                "wsd.yaml:5:26: rooms.rules[2].rate",
+            ])
+    }
+
     @Test func thereIsALimit() {
         let rules = (0...EntrySchema.max).map { "    - match: room\($0)\n" }
         #expect(problems("rooms:\n  rules:\n\(rules.dropLast().joined())") == [])

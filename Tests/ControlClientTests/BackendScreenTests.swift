@@ -42,8 +42,11 @@ import Wire
                 "     9  3.0   -     null",
             ])
         #expect(page.next == 9)
-        let empty = try HistoryScreen(Self.bytes(#"{"room":"r","messages":[],"more":false}"#))
-        #expect(empty.isEmpty)
+        #expect(page.remark(limit: 3, from: nil, isReversed: true) == "There are more: --from 9 --reverse.")
+        let empty = try HistoryScreen(Self.bytes(#"{"room":"r","epoch":"e","offset":9,"messages":[],"more":false}"#))
+        #expect(empty.remark(limit: 3, from: nil, isReversed: false) == "No message is kept.")
+        #expect(empty.remark(limit: 3, from: 9, isReversed: false) == "No message is kept there.")
+        #expect(empty.remark(limit: 0, from: nil, isReversed: false) == "The newest offset is 9 of epoch e.")
         #expect(empty.next == nil)
         #expect(empty.lines(.plain) { "\($0)" }.isEmpty)
     }

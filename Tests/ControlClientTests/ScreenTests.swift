@@ -109,8 +109,8 @@ import Wire
         for good in [#"{"a":1}"#, "[]", #""text""#, " 1 ", "null"] { #expect(JSONCheck.complaint(about: good) == nil) }
         #expect(
             JSONCheck.complaint(about: "hello\u{7}") == """
-                The message is not JSON: hello\\x07. Text needs double quotes of its own, for example \
-                wsctl publish lobby '"hello"'
+                The message is not JSON: hello\\x07. Put it in single quotes for the shell, and text in double quotes of \
+                its own: wsctl publish lobby '{"text":"hello"}', wsctl publish lobby '"hello"'
                 """)
         for bad in ["", "{", "{}{}", "'a'", #"{"a":tru}"#] { #expect(JSONCheck.complaint(about: bad) != nil) }
     }

@@ -20,6 +20,17 @@ import Wire
         #expect(lines.allSatisfy { PlainText.width($0) <= 80 && !$0.hasSuffix(" ") })
     }
 
+    @Test func longNotesGoOnBelow() {
+        var totals = ServiceTotals()
+        totals.errorsByCode = [
+            "invalid_message": 5, "invalid_position": 4, "invalid_room": 3, "rate_limited": 2, "unknown_type": 1,
+        ]
+        let lines = Self.screen(totals)
+        #expect(lines.allSatisfy { PlainText.width($0) <= 80 })
+        #expect(lines.contains { $0.hasSuffix("  invalid_message 5, invalid_position 4,") })
+        #expect(lines.contains { $0.hasPrefix("          ") && $0.contains("unknown_type 1") })
+    }
+
     @Test func whatThereIsIsShown() throws {
         var totals = ServiceTotals()
         totals.refusedByReason = ["origin": 3, "connections_per_user": 12, "a\u{1b}b": 1]

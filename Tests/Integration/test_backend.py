@@ -112,6 +112,43 @@ def test_asking_and_removing(api):
     run(scenario())
 
 
+def test_a_message_of_the_largest_size_can_be_missed(api):
+    """The answer to a join holds it, and who is there, too."""
+
+    async def scenario():
+        here = [await V1Client.connect(api.url() + "?token=" + token(SECRET, f"big{n}", info="i" * 4000)) for n in range(70)]
+        await asyncio.gather(*(client.request("join", room="kept-big") for client in here))
+        position = await here[0].request("history", room="kept-big", limit=0)
+        body = b'{"room":"kept-big","data":"%s"}' % (b"x" * (1024 * 1024 - 40))
+        status, answer = await acall(api, "POST", "publish", raw=body)
+        assert status == 200, answer
+        await asyncio.gather(*(client.messages("kept-big", 1) for client in here))
+        late = await V1Client.connect(api.url())
+        since = {"epoch": position["epoch"], "offset": position["offset"]}
+        reply = await late.request("join", room="kept-big", since=since, presence=True)
+        assert reply["recovered"] is True and reply["members"] == 71 and len(reply["presence"]) > 50
+        assert len((await late.messages("kept-big", 1))[0]) == 1024 * 1024 - 40
+
+    run(scenario())
+
+
+def test_a_message_of_64_mib():
+    """Longer than anything else on the link between worker and hub: no broken frame, and nobody is cut off."""
+    size = 64 * 1024 * 1024
+    config = CONFIG.replace("api:", "api:\n  maxBody: 64MiB").replace("  secretFile: SECRET\n", "  timeout: 10s\n")
+    with Wsd(workers=1, config=config + "hub:\n  heldBytes: 64MiB\n  linkQueue: 64MiB\n") as wsd:
+        async def scenario():
+            client = await V1Client.connect(wsd.url())
+            await client.request("join", room="r")
+            status, answer = await acall(wsd, "POST", "publish", raw=b'{"room":"r","data":"%s"}' % (b"x" * (size - 24)))
+            assert status == 200, answer
+            assert len((await client.messages("r", 1))[0]) == size - 24
+            assert (await client.request("ping"))["time"]
+
+        run(scenario())
+        assert "Link closed" not in wsd.output()
+
+
 def test_users(api):
     async def scenario():
         one = await V1Client.connect(api.url() + "?token=" + token(SECRET, "eve/1"))
@@ -132,6 +169,24 @@ def test_users(api):
         assert (await one.closed(5)) == (4003, "bye")
         assert (await acall(api, "POST", "users/eve%2F1/disconnect", {}))[0] == 200
         assert (await two.closed(5))[0] == 4003
+
+    run(scenario())
+
+
+def test_a_batch_of_heavy_questions_holds_up_nobody(api):
+    async def scenario():
+        clients = [await V1Client.connect(api.url()) for _ in range(80)]
+        for client in clients:
+            for start in (0, 64):
+                await client.send(*[{"type": "join", "room": f"many-{client.id}-{n}"} for n in range(start, start + 64)])
+        for client in clients:
+            await client.request("ping")
+        hub = api.hub_pid()
+        status, answer = await acall(api, "POST", "batch", {"requests": [{"type": "rooms"}] * 1000})
+        assert status == 200 and len(answer["replies"][0]["rooms"]) == 100, answer
+        assert answer["replies"][-1]["error"]["code"] == "unavailable"
+        assert api.hub_pid() == hub
+        await asyncio.gather(*(client.close() for client in clients))
 
     run(scenario())
 

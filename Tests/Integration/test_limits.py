@@ -209,6 +209,24 @@ def test_what_happens_while_the_hub_is_away_is_configured(policy, wanted):
         run(scenario(wsd))
 
 
+def test_connections_that_wait_for_a_killed_hub_are_decided_by_the_next():
+    async def scenario(wsd):
+        old = wsd.hub_pid()
+        os.kill(old, signal.SIGSTOP)
+        waiting = asyncio.gather(*(verdict(wsd) for _ in range(25)))
+        await asyncio.sleep(0.5)
+        os.kill(old, signal.SIGKILL)
+        outcomes = await waiting
+        assert [code for code, _ in outcomes].count(None) == 10 and {code for code, _ in outcomes} == {None, 4006}
+        wait_until(lambda: len(wsd.json_lines("clients")) == 10, "the refused are gone")
+        status, info = wsd.http("GET", "/v1/api/info")
+        assert status == 200 and json.loads(info)["clients"] == 10
+
+    config = "limits:\n  connectionsPerAddress: 10\n  admissionTimeout: 8s\n  messageRate: off\n"
+    with Wsd(workers=2, config=config) as wsd:
+        run(scenario(wsd))
+
+
 def test_connects_of_an_address_are_limited():
     async def scenario(wsd):
         codes = [(await verdict(wsd))[0] for _ in range(12)]

@@ -65,6 +65,41 @@ struct HubBackendTests {
         #expect(second.position?.offset == 4)
     }
 
+    /// So that a batch cannot keep the hub from everything else.
+    @Test func aBatchIsAnsweredUpToABound() {
+        var hub = hub()
+        let big = [UInt8](repeating: 48, count: 400_000)
+        let question = BackendCall.history(RoomName("h"), HistoryQuery())
+        let publish = BackendCall.publish(RoomName("h"), data: big, messageID: nil, user: nil)
+        _ = hub.backend(publish)
+        let sequence = hub.machine.nextOwnSequence()
+        let calls = Array(repeating: question, count: 100) + [.broadcast(data: data, user: nil)]
+        let results = hub.machine.carryOut(
+            calls, sequence: sequence, from: nil, isRepeated: false, now: hub.now, wallTime: hub.wallTime,
+            output: hub.told)
+        let answered = results.prefix { if case .history = $0 { true } else { false } }
+        #expect((1...4).contains(answered.count))
+        #expect(
+            results[answered.count..<100].allSatisfy {
+                if case .refused(let refusal) = $0 { refusal.code == .unavailable } else { false }
+            })
+        #expect(results[100] == .connections(3))
+    }
+
+    @Test func roomsAreListedInOrderWhateverTheNumber() {
+        var hub = hub()
+        let names = (0..<500).map { "x\($0)" }
+        hub.link(12, Dictionary(uniqueKeysWithValues: names.map { ($0, [1]) }), users: [:])
+        let sorted = names.sorted()
+        for limit in [0, 1, 3, 100, 499, 500, 501] {
+            guard case .rooms(let rooms, let hasMore) = hub.backend(.rooms(prefix: "x", limit: limit))[0] else {
+                return #expect(Bool(false))
+            }
+            #expect(rooms.map(\.name.text) == Array(sorted.prefix(limit)))
+            #expect(hasMore == (limit < 500))
+        }
+    }
+
     @Test func broadcastsAndMessagesToUsers() {
         var hub = hub()
         let results = hub.backend(

@@ -175,6 +175,20 @@ struct HubLinkCodecTests {
         #expect(throws: HubLinkError.frameTooLong(HubLinkDecoder.absoluteMaxFrame + 1)) { try widest.nextHubFrame() }
     }
 
+    /// One message of the largest size, alone or in an answer with missed messages and who is there, is no broken frame.
+    @Test func whateverIsConfiguredFitsIntoAFrame() {
+        var configuration = WsdConfiguration()
+        configuration.api.maxBody = 1024
+        let small = HubLinkDecoder.maxPayload(configuration)
+        configuration.api.maxBody = 64 * 1024 * 1024
+        configuration.websocket.maxMessageSize = 64 * 1024 * 1024
+        configuration.history.recoveryPage = 16 * 1024 * 1024
+        let large = HubLinkDecoder.maxPayload(configuration)
+        #expect(small >= 64 * 1024 + configuration.history.recoveryPage / 64)
+        #expect(large >= 80 * 1024 * 1024)
+        #expect(large + HubLinkDecoder.slack <= HubLinkDecoder.absoluteMaxFrame)
+    }
+
     @Test(arguments: 1...10 as ClosedRange<UInt64>)
     func garbageNeverTraps(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)

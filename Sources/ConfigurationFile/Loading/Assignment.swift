@@ -41,6 +41,8 @@ struct Assignment: Sendable {
     var content: Content
     var origin: Origin
     var context: ValueContext
+    /// Parts could not be read, and are reported: the rest is checked, but does not hold.
+    var isDamaged = false
 
     enum Content: Sendable {
         /// One text, or those of a list.

@@ -41,8 +41,11 @@ struct ConfigurationAssembly {
         let key = assignment.key
         guard let schema = key.entries else { return }
         let written = entries.map { $0.fields.map { (leaf: $0.leaf, texts: $0.texts.map(\.text)) } }
-        let faults = schema.assign(&configuration, written, assignment.context)
-        guard !faults.isEmpty else {
+        var changed = configuration
+        let faults = schema.assign(&changed, written, assignment.context)
+        if assignment.isDamaged { invalid.insert(key.name) }
+        guard !faults.isEmpty || assignment.isDamaged else {
+            configuration = changed
             origins[key.name] = assignment.origin
             listEntries[key.name] = entries
             return

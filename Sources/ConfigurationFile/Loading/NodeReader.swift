@@ -87,9 +87,9 @@ struct NodeReader {
                 refuse("\(key.name) holds more than \(EntrySchema.max) entries", at: node, hidden: key.hidesLines)
                 return nil
             }
-            entries = sequence.enumerated().compactMap { entry($1, number: $0, key) }
+            entries = sequence.enumerated().map { entry($1, number: $0, key) }
         case .mapping:
-            entries = [entry(node, number: 0, key)].compactMap { $0 }
+            entries = [entry(node, number: 0, key)]
         case .scalar(let scalar) where Self.isEmpty(scalar):
             refuse(
                 "\(key.name) has no value; it must be \(key.allowed), or leave the line out", at: node,
@@ -97,20 +97,21 @@ struct NodeReader {
         case .scalar, .alias:
             refuse("\(key.name) must be \(key.allowed)", at: node, hidden: key.hidesLines)
         }
-        guard problems.count == before else { return nil }
-        return Assignment(
+        var assignment = Assignment(
             key: key, entries: entries, origin: origin(node, hidden: key.hidesLines), context: context)
+        assignment.isDamaged = problems.count > before
+        return assignment
     }
 
-    private mutating func entry(_ node: Node, number: Int, _ key: SchemaKey) -> Assignment.Entry? {
+    private mutating func entry(_ node: Node, number: Int, _ key: SchemaKey) -> Assignment.Entry {
         let schema = key.entries
         let name = "\(key.name)[\(number)]"
+        var entry = Assignment.Entry(fields: [], origin: origin(node, hidden: key.hidesLines))
         guard case .mapping(let mapping) = node else {
             let leaf = schema?.fields.first?.leaf ?? ""
             refuse("\(name) must consist of keys and values, such as `\(leaf): …`", at: node, hidden: key.hidesLines)
-            return nil
+            return entry
         }
-        var entry = Assignment.Entry(fields: [], origin: origin(node, hidden: key.hidesLines))
         for (keyNode, value) in mapping {
             guard case .scalar(let word) = keyNode else {
                 refuse("a key must be a word", at: keyNode, hidden: key.hidesLines)

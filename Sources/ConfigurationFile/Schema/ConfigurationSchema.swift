@@ -105,7 +105,16 @@ struct ConfigurationSchema: Sendable {
         {
             return near
         }
-        guard let leaf = Suggestion.nearest(to: parts.last ?? "", among: keys.map(\.leaf)) else { return nil }
-        return keys.first { $0.leaf == leaf }?.name
+        // In a section of its own kind, such as another webhook's, a key of that name does not help.
+        let elsewhere = keys.filter { !isSection(section) || !areSiblings($0.section, section) }
+        let leaf = Suggestion.nearest(
+            to: parts.last ?? "", among: elsewhere.map(\.leaf), beginnings: !isSection(section))
+        return leaf.flatMap { leaf in elsewhere.first { $0.leaf == leaf }?.name }
+    }
+
+    /// Below one section, which is not the file itself.
+    private func areSiblings(_ first: String, _ second: String) -> Bool {
+        let parents = [first, second].map { $0.split(separator: ".").dropLast() }
+        return !parents[0].isEmpty && parents[0] == parents[1]
     }
 }

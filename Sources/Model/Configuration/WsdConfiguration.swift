@@ -36,3 +36,8 @@ extension WsdConfiguration {
     package var echoEnabled: Bool { websocket.echo ?? (mode == .dev) }
     package var testPageEnabled: Bool { http.testPage ?? (mode == .dev) }
 }
+
+extension WsdConfiguration {
+    /// Longest data of one message, bytes, whoever sends it: a client, the backend, or a webhook that replaces it.
+    package var maxMessageData: Int { max(websocket.maxMessageSize, api.maxBody) }
+}

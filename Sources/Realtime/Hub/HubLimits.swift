@@ -29,6 +29,12 @@ package enum HubLimits {
     /// Most rooms in one answer.
     package static let roomsInAnswer = 10_000
 
+    /// Bytes of what one call of the backend, or a batch of them, asks for; when they are used up, further questions of the
+    /// batch are refused. The first is always answered.
+    static let answerBytes = 1024 * 1024
+    /// What looking at a room counts as where an answer is about all of them, bytes.
+    static let roomCost = 8
+
     /// Beside the data, what a message adds to a page of history or to what is kept: head, names, position.
     static let entryOverhead = 96
 }

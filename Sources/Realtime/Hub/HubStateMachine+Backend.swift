@@ -9,6 +9,7 @@ extension HubStateMachine {
     ) -> [BackendResult] {
         let context = Context(now: now, wallTime: wallTime, output: output)
         let boot = link.flatMap { isOpen($0) ? links[$0].boot : nil } ?? boot
+        var budget = HubLimits.answerBytes
         return calls.enumerated().map { item, call in
             let origin = OperationOrigin(boot: boot, sequence: sequence, item: item)
             let decision = staging.take(link: link ?? -1, sequence: sequence, item: item)
@@ -35,10 +36,29 @@ extension HubStateMachine {
                 }
                 return .connections(registry.connectionCount(of: receiver))
             case .removeHistory(let room): return removeHistory(room, decision, isRepeated: isRepeated)
-            case .presence, .history, .rooms, .user, .info: return answer(call, context)
+            case .presence, .history, .rooms, .user, .info:
+                guard budget > 0 else { return .refused(Self.tooMuch) }
+                let result = answer(call, context)
+                budget -= cost(of: result)
+                return result
             case .disconnectUser, .disconnectClient, .subscribe, .unsubscribe:
                 return .connections(command(call, context))
             }
+        }
+    }
+
+    private static var tooMuch: ClientRefusal {
+        ClientRefusal(.unavailable, message: "The answer is too long: ask for less at once")
+    }
+
+    /// Of what was asked, in bytes of ``HubLimits/answerBytes``.
+    private func cost(of result: BackendResult) -> Int {
+        switch result {
+        case .history(let page): page.entries.reduce(0) { $0 + $1.data.count + HubLimits.entryOverhead }
+        case .presence(_, let clients):
+            (clients ?? []).reduce(0) { $0 + ($1.info?.utf8.count ?? 0) + HubLimits.entryOverhead }
+        case .rooms, .info: rooms.list.count * HubLimits.roomCost
+        case .published, .connections, .historyRemoved, .user, .refused: HubLimits.entryOverhead
         }
     }
 
@@ -134,14 +154,26 @@ extension HubStateMachine {
     }
 
     private func roomList(_ prefix: String, _ limit: Int) -> BackendResult {
-        var found: [RoomSummary] = []
-        forEachSummary { room in
-            let isThere = room.members > 0 || room.messages > 0
-            if isThere, room.name.text.utf8.starts(with: prefix.utf8) { found.append(room) }
+        func precedes(_ one: RoomSummary, _ other: RoomSummary) -> Bool {
+            one.name.text.utf8.lexicographicallyPrecedes(other.name.text.utf8)
         }
-        found.sort { $0.name.text.utf8.lexicographicallyPrecedes($1.name.text.utf8) }
         let limit = min(max(limit, 0), HubLimits.roomsInAnswer)
-        return .rooms(Array(found.prefix(limit)), hasMore: found.count > limit)
+        var found: [RoomSummary] = []
+        var count = 0
+        /// What is not before it is not among the first `limit`.
+        var bar: RoomSummary?
+        forEachSummary { room in
+            guard room.members > 0 || room.messages > 0, room.name.text.utf8.starts(with: prefix.utf8) else { return }
+            count += 1
+            if let bar, !precedes(room, bar) { return }
+            found.append(room)
+            guard found.count > 2 * limit else { return }
+            found.sort(by: precedes)
+            found.removeLast(found.count - limit)
+            bar = found.last
+        }
+        found.sort(by: precedes)
+        return .rooms(Array(found.prefix(limit)), hasMore: count > limit)
     }
 
     /// How many connections it concerns.

@@ -13,7 +13,16 @@ package struct LocalClients<Member> {
         case several([UInt64])
     }
 
+    /// What the hub has been asked and has not decided.
+    private struct Undecided {
+        var sequence: UInt64
+        /// As the hub knows it; `nil`: not at all.
+        var former: ClientRegistration?
+    }
+
     private var clients: [UInt64: Client] = [:]
+    /// Of them, those who wait for the hub.
+    private var undecided: [UInt64: Undecided] = [:]
     private var users: [UserName: Connections] = [:]
 
     package init() {}
@@ -37,8 +46,16 @@ package struct LocalClients<Member> {
 
     package func members(of user: UserName) -> [Member] { serials(of: user).compactMap { clients[$0]?.member } }
 
+    /// As the hub is to know them: without those it has not admitted, with the former identity where it has not accepted
+    /// the new one.
     package func forEach(_ body: (UInt64, ClientRegistration) -> Void) {
-        for (serial, client) in clients { body(serial, client.registration) }
+        for (serial, client) in clients {
+            guard let open = undecided[serial] else {
+                body(serial, client.registration)
+                continue
+            }
+            if let former = open.former { body(serial, former) }
+        }
     }
 
     package func forEachUser(_ body: (UserName, [UInt64]) -> Void) {
@@ -64,8 +81,27 @@ package struct LocalClients<Member> {
     /// `false`: not known.
     mutating func remove(_ client: UInt64) -> Bool {
         guard let known = clients.removeValue(forKey: client) else { return false }
+        undecided[client] = nil
         if let user = known.registration.user { drop(client, from: user) }
         return true
+    }
+
+    /// The hub is asked by the operation of this sequence. `former`: as it knows the client.
+    mutating func waits(_ client: UInt64, for sequence: UInt64, former: ClientRegistration?) {
+        guard clients[client] != nil else { return }
+        undecided[client] = Undecided(sequence: sequence, former: former)
+    }
+
+    /// Whether it is this operation that the client waits for.
+    func isWaiting(_ client: UInt64, for sequence: UInt64) -> Bool { undecided[client]?.sequence == sequence }
+
+    /// The same question is asked anew.
+    mutating func waits(_ client: UInt64, forAnother sequence: UInt64) {
+        undecided[client]?.sequence = sequence
+    }
+
+    mutating func decided(_ client: UInt64) {
+        undecided[client] = nil
     }
 
     private mutating func add(_ client: UInt64, to user: UserName) {

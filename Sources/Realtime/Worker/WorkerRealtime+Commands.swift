@@ -142,25 +142,33 @@ extension WorkerRealtime {
     ) -> CommandOutcome {
         clients.insert(client, member: member, registration: registration)
         let pending = PendingRequest(client: client, id: nil, purpose: .connect, wantsReply: wantsReply)
-        return register(.connect(registration), pending, now: now, encode: encode)
+        return register(.connect(registration), pending, former: nil, now: now, encode: encode)
     }
 
     /// A connection is now someone. As ``connect(_:member:registration:wantsReply:now:encode:)``.
     package mutating func identify(
         _ client: UInt64, registration: ClientRegistration, wantsReply: Bool, now: MonotonicTime, encode: Encode
     ) -> CommandOutcome {
+        let former = clients[client]?.registration
         guard clients.update(client, registration: registration) else { return .refused(.unavailable) }
         let pending = PendingRequest(client: client, id: nil, purpose: .identify, wantsReply: wantsReply)
-        return register(.identify(registration), pending, now: now, encode: encode)
+        return register(.identify(registration), pending, former: former, now: now, encode: encode)
     }
 
     private mutating func register(
-        _ request: HubRequest, _ pending: PendingRequest, now: MonotonicTime, encode: Encode
+        _ request: HubRequest, _ pending: PendingRequest, former: ClientRegistration?, now: MonotonicTime,
+        encode: Encode
     ) -> CommandOutcome {
         // While a link is there the hub has to hear of it; the snapshot of the next one tells it anyway.
         guard link != .down || held.hasRoom(for: 0) else { return .refused(.unavailable) }
-        append(request, pending, deadline: nil, expires: false, now: now, encode: encode)
+        let sequence = append(request, pending, deadline: nil, expires: false, now: now, encode: encode)
+        if pending.wantsReply { clients.waits(pending.client, for: sequence, former: former) }
         return .accepted
+    }
+
+    /// The client's registration holds, whatever the hub says later: it was away, and that counts as admitted.
+    package mutating func registrationHolds(_ client: UInt64) {
+        clients.decided(client)
     }
 
     /// The connection is gone, and with it all its memberships. `mayReturn`: the others are to miss it only after the

@@ -11,7 +11,7 @@ extension WorkerRealtime {
         return held.lastSequence
     }
 
-    /// The snapshot: each connected client.
+    /// The snapshot: each connected client, unless the hub is still to decide on it: that is asked again.
     package func forEachClient(_ body: (UInt64, ClientRegistration) -> Void) { clients.forEach(body) }
 
     /// The snapshot: each room with its live members' serials.
@@ -121,6 +121,9 @@ extension WorkerRealtime {
     ) -> HubAnswer? {
         let request = held.takeRequest(sequence)
         if case .refused = reply { held.withdraw(sequence) }
+        if case .admitted = reply, let client = request?.client, clients.isWaiting(client, for: sequence) {
+            clients.decided(client)
+        }
         var reply = reply
         var membership = HubAnswer.Membership.unchanged
         if let join = request?.join, let client = request?.client, !join.options.isPlain {
@@ -185,7 +188,8 @@ extension WorkerRealtime {
         for (sequence, request, deadline) in lost {
             switch request.purpose {
             case .connect, .identify:
-                // The snapshot of the new link has registered it.
+                // Otherwise the snapshot of the new link has registered it.
+                guard !repeatRegistration(sequence, request, now: now, encode: encode) else { continue }
                 answer(request, nil)
             case .command(.join), .subscription, .continuation:
                 guard !repeatJoin(sequence, request, deadline, now: now, encode: encode) else { continue }
@@ -211,6 +215,20 @@ extension WorkerRealtime {
         let repetition = append(
             .join(room, options), request, deadline: deadline, expires: false, now: now, encode: encode)
         rooms.setPending(request.client, in: room, sequence: repetition, isRepetition: true)
+        return true
+    }
+
+    /// Asks for the decision again. `false`: nobody waits for it.
+    private mutating func repeatRegistration(
+        _ sequence: UInt64, _ request: PendingRequest, now: MonotonicTime, encode: Encode
+    ) -> Bool {
+        guard clients.isWaiting(request.client, for: sequence), let client = clients[request.client] else {
+            return false
+        }
+        let again: HubRequest =
+            request.purpose == .connect ? .connect(client.registration) : .identify(client.registration)
+        let repetition = append(again, request, deadline: nil, expires: false, now: now, encode: encode)
+        clients.waits(request.client, forAnother: repetition)
         return true
     }
 

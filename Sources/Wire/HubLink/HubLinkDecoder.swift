@@ -6,8 +6,9 @@ package import NIOCore
 /// Payloads are slices of what was appended. Drop them before the next `append`, or the rest of the input is copied.
 /// After an error the stream cannot be read on; every further call throws the same error.
 package struct HubLinkDecoder: Sendable {
-    /// Longest frame (without its length field) whatever the limit says: what a peer may make us wait for.
-    package static let absoluteMaxFrame = 64 * 1024 * 1024
+    /// Longest frame (without its length field) whatever the limit says: what a peer may make us wait for. The largest of
+    /// ``maxPayload(_:)``, with ``slack``, is below it.
+    package static let absoluteMaxFrame = 96 * 1024 * 1024
     /// Room in a frame besides the payload: fixed fields, a room name, a full `register`.
     package static let slack = 128 * 1024
 
@@ -19,8 +20,7 @@ package struct HubLinkDecoder: Sendable {
 
     /// What can come over a link: a client's message, a call of the backend, a page of what was missed with who is there.
     package static func maxPayload(_ configuration: WsdConfiguration) -> Int {
-        let page = configuration.history.recoveryPage + configuration.websocket.maxMessageSize + presence
-        return max(configuration.api.maxBody, page)
+        configuration.history.recoveryPage + configuration.maxMessageData + presence
     }
 
     /// What an answer about presence may take, bytes.

@@ -141,6 +141,8 @@ extension ConnectionCore {
         var closeTimeout = Duration.seconds(2)
         /// Bytes that may wait for a client.
         var outboundQueue: Int
+        /// At most, of a message and its frame: names of 1,024 and 256 bytes, escaped, and what is short.
+        private static let envelope = 16 * 1024
         /// Bytes that may be held for a client while it is suspended: what one read brings, and its unfinished message.
         var heldWhileSuspended: Int
         /// Where somebody has to authenticate before anything else.
@@ -156,8 +158,8 @@ extension ConnectionCore {
             roomName = configuration.rooms.maxNameLength
             pingInterval = webSocket.pingInterval
             pongTimeout = webSocket.pongTimeout
-            // One message of the allowed size always fits.
-            outboundQueue = max(webSocket.outboundQueue, webSocket.maxMessageSize + 14)
+            // One message of the allowed size always fits, with its envelope.
+            outboundQueue = max(webSocket.outboundQueue, configuration.maxMessageData + Self.envelope)
             heldWhileSuspended = 2 * ReceiveBuffers.capacity + webSocket.maxMessageSize
             isAuthRequired = configuration.auth.required
             typingTimeout = configuration.rooms.typingTimeout

@@ -6,6 +6,7 @@ extension ConnectionHandler: AdmissionConnection {
     func admitted(_ identity: ClientIdentity, isAuthenticated: Bool) {
         guard core.phase == .admitting else { return }
         core.admit(as: isAuthenticated ? identity : nil, now: engine.now)
+        engine.realtime.registrationHolds(serial)
         wait = .nothing
         if isAuthenticated { identify(identity) }
         greet()
@@ -18,6 +19,7 @@ extension ConnectionHandler: AdmissionConnection {
     func authenticated(_ identity: ClientIdentity, isRefresh: Bool) {
         guard case .identity(let request) = wait else { return }
         endWait()
+        engine.realtime.registrationHolds(serial)
         if let refusal = identify(identity) {
             engine.refuse(refusal, request: request, to: self)
             return goOn()

@@ -52,9 +52,11 @@ struct BackendAPI: Sendable {
             throw BackendError(
                 .notFound, "This service has no API keys: make one with wsctl key new, or use the control socket")
         }
-        let bearer = request.headers[.authorization].flatMap(Self.bearer)
-        guard let bearer, let key = keys.authenticate(bearer) else {
+        guard let bearer = request.headers[.authorization].flatMap(Self.bearer) else {
             throw BackendError(.unauthorized, "Send an API key in the field Authorization: Bearer KEY")
+        }
+        guard let key = keys.authenticate(bearer) else {
+            throw BackendError(.unauthorized, "The key is not known: its hash stands in no entry of api.keys")
         }
         return key
     }

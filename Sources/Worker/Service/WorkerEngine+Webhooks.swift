@@ -12,10 +12,13 @@ extension WorkerEngine {
         granted: @escaping (WebhookAnswer) -> Void
     ) {
         let number = beginCall(connection)
+        let maxData = configuration.maxMessageData
         application.ask(call) { [weak self, weak connection] outcome in
             guard let self, let connection, goesOn(connection, number) else { return }
             if trace.isActive { traceWebhook(call, outcome, connection) }
             switch outcome {
+            case .answered(let answer) where answer.data.map({ $0.readableBytes > maxData }) ?? false:
+                refuse(ClientRefusal(.backendFailed), request: request, to: connection)
             case .answered(let answer): granted(answer)
             case .failed(.allow): granted(WebhookAnswer())
             case .failed(.refuse):

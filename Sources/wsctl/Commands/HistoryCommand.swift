@@ -18,7 +18,7 @@ struct HistoryCommand: ControlCommand {
     @Argument(help: "Name of the room.")
     var room: String
 
-    @Option(help: "At most so many messages, up to 1000.")
+    @Option(help: "At most so many messages, up to 1000; 0 asks for the position alone.")
     var limit = 100
 
     @Option(help: "Only messages after this offset, or before it with --reverse.")
@@ -46,11 +46,7 @@ struct HistoryCommand: ControlCommand {
         }
         let page = try HistoryScreen(answer)
         try session.show(page.lines(session.style) { WallClock.text($0) })
-        if let next = page.next {
-            session.remark("There are more: --from \(next)\(reverse ? " --reverse" : "").")
-        } else if page.isEmpty {
-            session.remark("No message is kept\(from == nil ? "" : " there").")
-        }
+        if let remark = page.remark(limit: limit, from: from, isReversed: reverse) { session.remark(remark) }
         return .success
     }
 }

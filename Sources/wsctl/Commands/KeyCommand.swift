@@ -21,9 +21,10 @@ struct KeyCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a key, and the lines for wsd.yaml.",
             discussion: """
-                The key is shown this once and stored nowhere. Rights: publish (publish, broadcast, send to users),
-                manage (disconnect, subscribe, remove history), observe (presence, history, rooms, counts, live logs
-                and figures).
+                The key is shown this once and stored nowhere. Rights:
+                  publish  publish, broadcast, send to users
+                  manage   disconnect, subscribe, unsubscribe, remove history
+                  observe  presence, history, rooms, counts, live logs and figures
 
                 Example:
                   wsctl key new web --allow publish,observe

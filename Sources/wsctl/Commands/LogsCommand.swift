@@ -60,13 +60,16 @@ struct LogsCommand: ControlCommand {
                 ("worker", worker.map(String.init)), ("source", source), ("level", level?.rawValue),
                 ("since", from.map { Humanized.fixed($0, 3) }), ("grep", grep),
             ])
-        _ = try await session.list(LogEntry.self, request) { entry in
+        let listing = try await session.list(LogEntry.self, request) { entry in
             let time =
                 session.style.coloured
                 ? WallClock.textBriefly(entry.time, now: WallClock.now) : WallClock.text(entry.time)
             try session.show([LogLine.text(entry, time: time, session.style)])
         }
-        guard follow else { return .success }
+        guard follow else {
+            if listing.count == 0, lines != 0 { session.remark("No kept line matches.") }
+            return .success
+        }
         session.remark("wsctl: the service ended the stream.")
         return .noAnswer
     }

@@ -36,7 +36,16 @@ struct HistoryScreen {
         messages = try answer.objects("messages")
     }
 
-    var isEmpty: Bool { messages.isEmpty }
+    /// What the table does not say, for what was asked for.
+    func remark(limit: Int, from: UInt64?, isReversed: Bool) -> String? {
+        if let next { return "There are more: --from \(next)\(isReversed ? " --reverse" : "")." }
+        guard messages.isEmpty else { return nil }
+        guard limit > 0 else {
+            let place = "The newest offset is \(answer.raw("offset") ?? "0") of epoch \(answer.text("epoch") ?? "-")."
+            return PlainText.harmless(place)
+        }
+        return "No message is kept\(from == nil ? "" : " there")."
+    }
 
     /// The offset to go on from, where there are more.
     var next: Int? { answer.isTrue("more") ? messages.last?.integer("offset") : nil }

@@ -26,10 +26,13 @@ enum StatsScreen {
         var lines: [String] = []
         for group in groups {
             if !lines.isEmpty { lines.append("") }
-            lines += group.map { row in
+            for row in group {
                 let gap = name - row.name.count + 2 + value - PlainText.width(row.value)
-                let note = row.note.map { "  " + style.paint(PlainText.harmless($0), .faint) } ?? ""
-                return row.name + String(repeating: " ", count: gap) + row.value + note
+                let head = row.name + String(repeating: " ", count: gap) + row.value
+                let margin = name + 2 + value + 2
+                let notes = PlainText.wrapped(PlainText.harmless(row.note ?? ""), to: style.width - margin)
+                lines.append(head + (notes.first.map { "  " + style.paint($0, .faint) } ?? ""))
+                lines += notes.dropFirst().map { String(repeating: " ", count: margin) + style.paint($0, .faint) }
             }
         }
         if !totals.webhooks.isEmpty { lines += [""] + webhooks(totals.webhooks, style) }

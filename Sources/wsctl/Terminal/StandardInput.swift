@@ -41,8 +41,8 @@ enum JSONCheck {
         } catch {
             let shown = PlainText.cut(PlainText.harmless(text), to: 40)
             return """
-                The message is not JSON: \(shown). Text needs double quotes of its own, for example \
-                wsctl publish lobby '"hello"'
+                The message is not JSON: \(shown). Put it in single quotes for the shell, and text in double quotes of \
+                its own: wsctl publish lobby '{"text":"hello"}', wsctl publish lobby '"hello"'
                 """
         }
     }
