@@ -476,6 +476,8 @@ def test_one_order_under_reload_and_hub_kill():
             reader.join("order")
         stop = threading.Event()
         seen = [[] for _ in readers]
+        # Sent, but the answer was lost with the connection: such a one may come, and late, behind what its sender sent on the next.
+        unsure = set()
 
         def publish(key):
             peer, number = Peer(service.port), 0
@@ -483,7 +485,8 @@ def test_one_order_under_reload_and_hub_kill():
                 try:
                     peer.request(type="sendToRoom", roomId="order", data=[key, number])
                     number += 1
-                except (AssertionError, OSError):  # its worker was replaced: whether that one was taken is not known
+                except (AssertionError, OSError):
+                    unsure.add((key, number))
                     number += 1
                     peer.close()
                     peer = Peer(service.port)
@@ -514,7 +517,9 @@ def test_one_order_under_reload_and_hub_kill():
         for row in seen:
             for key in "ab":
                 numbers = [number for sender, number in row if sender == key]
-                assert numbers == sorted(set(numbers)), "doubled or out of its sender's order"
+                assert len(numbers) == len(set(numbers)), "doubled"
+                sure = [number for number in numbers if (key, number) not in unsure]
+                assert sure == sorted(sure), "out of its sender's order"
         for reader in readers:
             reader.close()
 
