@@ -119,13 +119,14 @@ import Wire
 
     @Test func slowClientIsClosedOnceItsQueueIsFull() throws {
         let worker = WorkerHarness {
-            $0.websocket.outboundQueue = 4096
+            $0.websocket.outboundQueue = 40_960
             $0.websocket.maxMessageSize = 1024
+            $0.api.maxBody = 1024
         }
         let channel = try worker.client()
         try worker.send(#"{"type":"joinRoom","roomId":"r"}"#, to: channel)
         try channel.pipeline.syncOperations.addHandler(StuckTransport(), position: .first)
-        let data = "\"" + String(repeating: "x", count: 1000) + "\""
+        let data = "\"" + String(repeating: "x", count: 10_000) + "\""
         for sequence in 1...5 {
             worker.deliver("r", data, sequence: UInt64(sequence))
             worker.loop.run()
@@ -134,7 +135,7 @@ import Wire
         worker.deliver("r", data, sequence: 6)
         worker.loop.run()
         #expect(worker.engine.counters.slowClientsClosed == 1)
-        #expect(try worker.handler(channel).queuedBytes < 4096)
+        #expect(try worker.handler(channel).queuedBytes < 40_960)
         // Whatever it still sends, it is counted once.
         try worker.send(#"{"type":"nonsense"}"#, to: channel)
         worker.loop.run()

@@ -73,7 +73,9 @@ import Wire
 
     @Test func pagesFollowAsTheClientReads() throws {
         let worker = worker {
-            $0.websocket.outboundQueue = 4096; $0.websocket.maxMessageSize = 1024
+            $0.websocket.outboundQueue = 4096
+            $0.websocket.maxMessageSize = 1024
+            $0.api.maxBody = 1024
         }
         let channel = try worker.v1()
         _ = try worker.operations()
@@ -81,20 +83,20 @@ import Wire
         try channel.pipeline.syncOperations.addHandler(transport, position: .first)
         try resume(worker, channel, since: 0)
         let first = try #require(try worker.operations().last)
-        worker.reply(first.sequence, .joined(result(1...60, head: 150, isPartial: true)))
+        worker.reply(first.sequence, .joined(result(1...300, head: 750, isPartial: true)))
         worker.loop.run()
         // More than the queue's bound waits, but it was asked for; the next page is not yet.
-        #expect(try worker.handler(channel).handedOver > 4096)
+        #expect(try worker.handler(channel).handedOver > 17_408)
         #expect(try worker.operations().isEmpty && channel.isActive)
         transport.release()
         worker.loop.run()
         let second = try #require(try worker.operations().last)
-        guard case .join(Self.room, let options) = second.request, options.since == position(60) else {
+        guard case .join(Self.room, let options) = second.request, options.since == position(300) else {
             Issue.record("\(second.request)")
             return
         }
-        worker.reply(second.sequence, .joined(result(61...150, head: 150)))
-        worker.deliver("r", "151", at: position(151))
+        worker.reply(second.sequence, .joined(result(301...750, head: 750)))
+        worker.deliver("r", "751", at: position(751))
         transport.release()
         worker.loop.run()
         transport.release()
@@ -105,7 +107,7 @@ import Wire
             $0.split(separator: #""offset":"#).dropFirst().map { $0.prefix { $0.isNumber } }
         }
         // The reply's own, then all of them.
-        #expect(offsets.dropFirst().map { String($0) } == (1...151).map { String($0) })
+        #expect(offsets.dropFirst().map { String($0) } == (1...751).map { String($0) })
         #expect(worker.engine.counters.slowClientsClosed == 0)
         #expect(try worker.handler(channel).recovery == nil)
     }
