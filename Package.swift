@@ -79,9 +79,7 @@ let package = Package(
         // The two programs: roles, flags and screens.
         .executableTarget(
             name: "wsd",
-            dependencies: ["Model", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser],
-            // Static SQLite and zlib, where scripts/run has put them; elsewhere the shared ones.
-            linkerSettings: [.unsafeFlags(["-L.build/static"])]
+            dependencies: ["Model", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser]
         ),
         .executableTarget(name: "wsctl", dependencies: ["Model", "Wire", "ControlClient", .crypto, .argumentParser]),
 

@@ -34,16 +34,6 @@ need_swift() {
     command -v swift >/dev/null || die "Swift 6.3 is needed and not on the PATH; see https://www.swift.org/install/linux/"
 }
 
-# A folder with nothing but static libraries, which Package.swift has the linker search first: the programs are to run where
-# neither SQLite nor zlib is installed.
-static_libraries() {
-    local library
-    mkdir -p .build/static
-    for library in libsqlite3.a libz.a; do
-        ln -sf "$(dpkg -L libsqlite3-dev zlib1g-dev | grep "/$library\$")" ".build/static/$library"
-    done
-}
-
 # Builds both programs as they are shipped: optimised, the Swift runtime linked in, stripped.
 build_release() {
     local newest product
@@ -54,7 +44,6 @@ build_release() {
     need_swift
     need_packages pkg-config zlib1g-dev libsqlite3-dev
     [ -x "$bin/wsd" ] || say "Building wsd (the first build takes about 10 minutes on 2 cores) …"
-    static_libraries
     touch .build/.wsd-build-started 2>/dev/null || { mkdir -p .build && touch .build/.wsd-build-started; }
     for product in wsd wsctl; do
         swift build -c release --static-swift-stdlib -Xlinker -s --product "$product" >&2
