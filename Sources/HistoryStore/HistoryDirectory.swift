@@ -76,15 +76,36 @@ final class HistoryDirectory {
         return broken
     }
 
+    /// Whether the directory can be made and its files written; what is made for that is removed again. The lock is not
+    /// taken: a service that has it goes on.
+    static func check(_ path: String) throws(HistoryStoreError) {
+        var made: [String] = []
+        defer { for folder in made.reversed() { rmdir(folder) } }
+        try make(path, noting: &made)
+        for name in ["/history.lock", "/history.sqlite"] where access(path + name, R_OK | W_OK) != 0 && errno != ENOENT
+        {
+            throw .directory(path, reason: reason())
+        }
+    }
+
     private static func make(_ path: String) throws(HistoryStoreError) {
-        var made = path.hasPrefix("/") ? "" : "."
+        var made: [String] = []
+        try make(path, noting: &made)
+    }
+
+    /// - Parameter made: the folders that were not there before, in order.
+    private static func make(_ path: String, noting made: inout [String]) throws(HistoryStoreError) {
+        var folder = path.hasPrefix("/") ? "" : "."
         let parts = path.split(separator: "/")
         for (index, part) in parts.enumerated() {
-            made += "/" + part
+            folder += "/" + part
             let isLast = index == parts.count - 1
-            guard mkdir(made, isLast ? 0o700 : 0o755) != 0, errno != EEXIST else { continue }
+            guard mkdir(folder, isLast ? 0o700 : 0o755) != 0 else {
+                made.append(folder)
+                continue
+            }
             // Above a directory that is there, it need not be allowed to make one.
-            guard isLast || access(made, F_OK) != 0 else { continue }
+            guard errno != EEXIST, isLast || access(folder, F_OK) != 0 else { continue }
             throw .directory(path, reason: reason())
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else { throw .directory(path, reason: reason()) }

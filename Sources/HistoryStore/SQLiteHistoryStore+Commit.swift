@@ -34,7 +34,7 @@ extension SQLiteHistoryStore {
     }
 
     private func transact(_ writes: [HistoryWrite]) throws {
-        guard let statements else { throw HistoryStoreError.failed(path, detail: "it is closed") }
+        let statements = try usableStatements()
         var turn = Turn()
         do {
             try queue.inDatabase { db in
@@ -177,6 +177,9 @@ extension SQLiteHistoryStore {
                 minute: Self.minute(row.integer(5)))
         }
         guard let found else { return nil }
+        guard found.isPlausible else {
+            throw HistoryStoreError.corrupt(path, detail: "the row of a room is impossible")
+        }
         cache[name] = found
         return found
     }

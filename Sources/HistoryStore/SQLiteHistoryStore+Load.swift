@@ -14,12 +14,14 @@ extension SQLiteHistoryStore {
             stored.entries.reserveCapacity(Int(clamping: min(kept, 1_000_000)))
             try statements.entries.begin().bind(found.id).bind(found.trimmed).forEach { row in
                 let subject = ClientID(boot: BootID(rawValue: row.unsigned(2)), serial: row.unsigned(3))
-                stored.entries.append(
-                    HistoryEntry(
-                        offset: row.unsigned(0), time: row.integer(1), subject: subject,
-                        user: row.optionalText(4).map { UserName($0) },
-                        messageID: row.optionalText(5).map { MessageID($0) }, data: row.bytes(7),
-                        includesSubject: row.integer(6) != 0))
+                let entry = HistoryEntry(
+                    offset: row.unsigned(0), time: row.integer(1), subject: subject,
+                    user: row.optionalText(4).map { UserName($0) },
+                    messageID: row.optionalText(5).map { MessageID($0) }, data: row.bytes(7),
+                    includesSubject: row.integer(6) != 0)
+                guard entry.offset <= found.head, Self.isPlausible(time: entry.time), Self.isPlausible(data: entry.data)
+                else { throw HistoryStoreError.corrupt(path, detail: "a message in it is none") }
+                stored.entries.append(entry)
             }
             try statements.identifiers.begin().bind(found.id).bind(identifiersBefore).forEach { row in
                 stored.identifiers.append(
@@ -60,7 +62,7 @@ extension SQLiteHistoryStore {
 
     /// Throws a ``HistoryStoreError``.
     private func read<T>(_ body: (HistoryStatements) throws -> T) throws -> T {
-        guard let statements else { throw HistoryStoreError.failed(path, detail: "it is closed") }
+        let statements = try usableStatements()
         if cache.count > Self.maxCachedRooms { cache.removeAll(keepingCapacity: true) }
         do {
             // A read outside a transaction sees what is committed, and holds up no checkpoint after its last row.
@@ -68,6 +70,21 @@ extension SQLiteHistoryStore {
         } catch {
             throw noted(error)
         }
+    }
+
+    /// What was written or read of a damaged file would be lost, or wrong.
+    func usableStatements() throws(HistoryStoreError) -> HistoryStatements {
+        if let corruption { throw corruption }
+        guard let statements else { throw HistoryStoreError.failed(path, detail: "it is closed") }
+        return statements
+    }
+
+    static func isPlausible(time: Int64) -> Bool { (-maxTime...maxTime).contains(time) }
+
+    /// JSON text is UTF-8 without control characters (RFC 8259 section 7): pages that were overwritten are hardly ever.
+    static func isPlausible(data: [UInt8]) -> Bool {
+        data.allSatisfy { $0 >= 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
+            && String(validating: data, as: UTF8.self) != nil
     }
 
     /// Remembers that the file is damaged.

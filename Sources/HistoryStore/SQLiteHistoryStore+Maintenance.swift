@@ -16,6 +16,7 @@ extension SQLiteHistoryStore {
     /// be written; what is left is done by later calls.
     package func maintain(budget: Duration) throws(HistoryStoreError) {
         let end = ContinuousClock.now + budget
+        if let corruption { throw corruption }
         do {
             repeat {
                 guard needsMaintenance else { return }
@@ -68,6 +69,9 @@ extension SQLiteHistoryStore {
         let id: Int64 = row[0]
         let trimmed: Int64 = row[2]
         let deleted: Int64 = row[3]
+        guard 0 <= deleted, trimmed <= Int64(Self.maxOffset) else {
+            throw HistoryStoreError.corrupt(path, detail: "the row of a room is impossible")
+        }
         let reach = min(trimmed, deleted + Int64(Self.rowsPerSlice))
         try db.execute(sql: "DELETE FROM entry WHERE room = ? AND offset <= ?", arguments: [id, reach])
         try db.execute(sql: "UPDATE room SET deleted = ? WHERE id = ?", arguments: [reach, id])

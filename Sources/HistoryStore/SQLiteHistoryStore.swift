@@ -20,6 +20,9 @@ package final class SQLiteHistoryStore: HistoryStorage {
     static let maxCachedRooms = 65_536
     /// Entries deleted in the commit that trims them; the rest is left to ``maintain(budget:)``.
     static let deletedPerTrim: UInt64 = 256
+    /// Offsets and times (milliseconds, before or after 1970) above these are none: they leave room to be added to.
+    static let maxOffset: UInt64 = 1 << 62
+    static let maxTime: Int64 = 1 << 53
     /// Between two attempts to make room on a full disk, after one in vain.
     static let fullRetryInterval = Duration.seconds(1)
 
@@ -36,6 +39,12 @@ package final class SQLiteHistoryStore: HistoryStorage {
         var minute: Int64
 
         var position: RoomPosition { RoomPosition(epoch: epoch, offset: head) }
+
+        /// Whether it can have been written by us: what is damaged may still be a row.
+        var isPlausible: Bool {
+            head <= SQLiteHistoryStore.maxOffset && trimmed <= head && deleted <= trimmed
+                && SQLiteHistoryStore.isPlausible(time: until)
+        }
     }
 
     /// What ``open(_:)`` found worth telling.
@@ -63,7 +72,7 @@ package final class SQLiteHistoryStore: HistoryStorage {
     var figuresSoFar = HistoryFigures()
     /// When room was last made and did not suffice.
     var lastVainRetry: ContinuousClock.Instant?
-    /// The file turned out to be damaged: nothing more can be stored. ``abandon()``.
+    /// The file turned out to be damaged: nothing more is stored or read. ``abandon()``.
     package internal(set) var corruption: HistoryStoreError?
     private var isClosed = false
 
@@ -80,14 +89,20 @@ package final class SQLiteHistoryStore: HistoryStorage {
     /// Opens or makes the database. Blocks while a predecessor has it, at most for the options' `lockTimeout`.
     package static func open(_ options: HistoryStoreOptions) throws(HistoryStoreError) -> Opened {
         let directory = try HistoryDirectory(options.directory, lockTimeout: options.lockTimeout)
+        let hasHole = WriteAheadLog.hasHole(directory.database + "-wal")
         do {
             let (queue, isNew) = try connect(directory.database, options)
-            return try finish(directory, queue, options, isNew: isNew, movedAside: nil)
+            return try finish(directory, queue, options, isNew: isNew, hasHole: hasHole, movedAside: nil)
         } catch  where error.isCorruption {
             let place = try directory.moveAside()
             let (queue, _) = try connect(directory.database, options)
-            return try finish(directory, queue, options, isNew: true, movedAside: (place, error))
+            return try finish(directory, queue, options, isNew: true, hasHole: false, movedAside: (place, error))
         }
+    }
+
+    /// Whether there could be a database in this directory. Leaves nothing behind, and does not look into one that is there.
+    package static func check(directory: String) throws(HistoryStoreError) {
+        try HistoryDirectory.check(directory)
     }
 
     private static func connect(
@@ -128,11 +143,17 @@ package final class SQLiteHistoryStore: HistoryStorage {
 
     private static func finish(
         _ directory: HistoryDirectory, _ queue: DatabaseQueue, _ options: HistoryStoreOptions, isNew: Bool,
+        hasHole: Bool,
         movedAside: (path: String, reason: HistoryStoreError)?
     ) throws(HistoryStoreError) -> Opened {
         let path = directory.database
         do {
-            let renewed = try queue.writeWithoutTransaction { db in try begin(db, options, isNew: isNew) }
+            let renewed = try queue.writeWithoutTransaction { db in
+                let isSameBoot = try options.machineBoot != nil && meta(db, "boot") == options.machineBoot
+                // Commits are missing, and part of what followed them may be in the file.
+                if hasHole, isSameBoot { throw HistoryStoreError.corrupt(path, detail: "its log has a hole") }
+                return try begin(db, options, isNew: isNew, isSameBoot: isSameBoot)
+            }
             let store = try SQLiteHistoryStore(directory, queue, options)
             return Opened(store: store, movedAside: movedAside, hasNewEpochs: renewed)
         } catch {
@@ -142,9 +163,10 @@ package final class SQLiteHistoryStore: HistoryStorage {
 
     /// Writes down that the database is in use in this boot of the machine, on to the disk; new epochs where commits may
     /// have been lost.
-    private static func begin(_ db: Database, _ options: HistoryStoreOptions, isNew: Bool) throws -> Bool {
+    private static func begin(
+        _ db: Database, _ options: HistoryStoreOptions, isNew: Bool, isSameBoot: Bool
+    ) throws -> Bool {
         let isClean = try meta(db, "clean") == "1"
-        let isSameBoot = try options.machineBoot != nil && meta(db, "boot") == options.machineBoot
         guard isClean || !isSameBoot else { return false }
         let renews = !isClean && !isNew
         // Were this lost with what is committed after it, the old clean mark would be believed the next time.

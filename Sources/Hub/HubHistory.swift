@@ -30,16 +30,36 @@ final class HubHistory {
         _ configuration: WsdConfiguration, environment: [String: String], uid: UInt32, loop: any EventLoop,
         logger: Logger
     ) throws(HistoryStartError) -> HubHistory? {
-        guard configuration.history.store == .sqlite, RoomRules(configuration).anyKeepsHistory else { return nil }
-        guard let directory = configuration.history.stateDirectory(environment: environment, uid: uid) else {
-            throw HistoryStartError(
-                reason: "There is no directory for the history: set history.directory, or STATE_DIRECTORY or HOME.")
-        }
+        guard let directory = try directory(configuration, environment, uid) else { return nil }
         do {
             return HubHistory(try SQLiteHistoryStore.open(HistoryStoreOptions(directory: directory)), loop, logger)
         } catch {
             throw HistoryStartError(reason: error.description)
         }
+    }
+
+    /// Whether ``open(_:environment:uid:loop:logger:)`` would find its directory usable.
+    static func check(
+        _ configuration: WsdConfiguration, environment: [String: String], uid: UInt32
+    ) throws(HistoryStartError) {
+        guard let directory = try directory(configuration, environment, uid) else { return }
+        do {
+            try SQLiteHistoryStore.check(directory: directory)
+        } catch {
+            throw HistoryStartError(reason: error.description)
+        }
+    }
+
+    /// `nil`: no database is needed.
+    private static func directory(
+        _ configuration: WsdConfiguration, _ environment: [String: String], _ uid: UInt32
+    ) throws(HistoryStartError) -> String? {
+        guard configuration.history.store == .sqlite, RoomRules(configuration).anyKeepsHistory else { return nil }
+        guard let directory = configuration.history.stateDirectory(environment: environment, uid: uid) else {
+            throw HistoryStartError(
+                reason: "There is no directory for the history: set history.directory, or STATE_DIRECTORY or HOME.")
+        }
+        return directory
     }
 
     private init(_ opened: SQLiteHistoryStore.Opened, _ loop: any EventLoop, _ logger: Logger) {

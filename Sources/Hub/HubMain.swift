@@ -1,4 +1,5 @@
 import ChildRuntime
+import Glibc
 import Logging
 import Model
 import NIOCore
@@ -6,6 +7,16 @@ import NIOPosix
 
 /// The role `hub`: one process that orders every room's messages for all workers of this machine.
 package enum HubMain {
+    /// What would keep a hub with this configuration from starting, in the sentences that it would end with.
+    package static func problems(_ configuration: WsdConfiguration) -> [String] {
+        do throws(HistoryStartError) {
+            try HubHistory.check(configuration, environment: HubRole.environment, uid: geteuid())
+            return []
+        } catch {
+            return [error.reason]
+        }
+    }
+
     /// Runs the role on the calling thread until the supervisor ends it, or is gone and the last worker with it.
     package static func run() -> Never {
         let log = ChildProcess.bootstrapLogging()

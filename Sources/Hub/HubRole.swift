@@ -38,7 +38,7 @@ final class HubRole {
             wallClock: { Int64(Clocks.wallSeconds() * 1000) })
     }
 
-    private static let environment: [String: String] = {
+    static let environment: [String: String] = {
         var values: [String: String] = [:]
         for name in ["STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"] {
             values[name] = getenv(name).map { String(cString: $0) }

@@ -33,6 +33,15 @@ package enum ClientCommand: Hashable, Sendable {
         case .authenticate, .broadcast, .direct, .ping, .call: nil
         }
     }
+
+    /// Whether the hub may have much to say to it.
+    package var hasLongAnswer: Bool {
+        switch self {
+        case .join(_, let options): options.since != nil || options.presence
+        case .history, .presence: true
+        case .authenticate, .leave, .publish, .broadcast, .direct, .typing, .read, .ping, .call: false
+        }
+    }
 }
 
 /// A publisher's own name of a message, by which a repetition is recognised within a room; 1…``maxLength`` bytes.

@@ -5,7 +5,6 @@ package enum ClientErrorCode: String, Hashable, Sendable, Codable, CaseIterable 
     case invalidRoom = "invalid_room"
     case missingData = "missing_data"
     case tooManyRooms = "too_many_rooms"
-    case tooManyRequests = "too_many_requests"
     case rateLimited = "rate_limited"
     case unsupportedData = "unsupported_data"
     /// The hub is away or did not confirm in time. What was asked may be tried again.
@@ -35,7 +34,6 @@ package enum ClientErrorCode: String, Hashable, Sendable, Codable, CaseIterable 
         case .invalidRoom: "Invalid room"
         case .missingData: "Missing data"
         case .tooManyRooms: "Too many rooms"
-        case .tooManyRequests: "Too many unanswered requests"
         case .rateLimited: "Rate limit exceeded"
         case .unsupportedData: "Binary messages are not supported"
         case .unavailable: "Temporarily unavailable, please try again"
@@ -56,7 +54,7 @@ package enum ClientErrorCode: String, Hashable, Sendable, Codable, CaseIterable 
     /// Whether asking the same again later may succeed.
     package var isTemporary: Bool {
         switch self {
-        case .rateLimited, .unavailable, .storageFailed, .backendFailed, .timeout, .tooManyRequests: true
+        case .rateLimited, .unavailable, .storageFailed, .backendFailed, .timeout: true
         case .invalidMessage, .unknownType, .invalidRoom, .missingData, .tooManyRooms, .unsupportedData,
             .unauthenticated,
             .invalidToken, .forbidden, .noHistory, .invalidUser, .invalidMessageID, .invalidPosition, .refused:

@@ -24,7 +24,7 @@ package final class WebhookCaller {
     private let client: HTTPClient?
     private let deliveryPrefix: String
     private var deliveries: UInt64 = 0
-    private var hooks: [WebhookKind: Hook] = [:]
+    private let hooks: [WebhookKind: Hook]
     /// Set by ``shutdown(within:completion:)``.
     private var ending: (() -> Void)?
     private var hasEnded = false
@@ -40,15 +40,29 @@ package final class WebhookCaller {
         self.wallTime = wallTime
         var random = SystemRandomNumberGenerator()
         deliveryPrefix = String(random.next(), radix: 36)
-        guard configuration.isUsed else {
+        hooks = try Self.hooks(configuration)
+        guard !hooks.isEmpty else {
             client = nil
             return
         }
+        let connections = hooks.values.reduce(1) { $0 + $1.settings.concurrency }
+        client = HTTPClient(eventLoopGroup: eventLoop, configuration: Self.clientConfiguration(connections))
+    }
+
+    /// Whether a caller could be made of this.
+    /// - Throws: the sentence that ``init(configuration:eventLoop:logger:wallTime:)`` would throw.
+    package static func check(_ configuration: WebhooksConfiguration) throws(WebhookError) {
+        _ = try hooks(configuration)
+    }
+
+    /// Those that have a URL.
+    private static func hooks(_ configuration: WebhooksConfiguration) throws(WebhookError) -> [WebhookKind: Hook] {
+        guard configuration.isUsed else { return [:] }
         guard let path = configuration.secretFile else {
             throw WebhookError("Webhooks need a secret to be signed with: set webhooks.secretFile.")
         }
         let signer = try WebhookSigner(file: path)
-        var connections = 1
+        var hooks: [WebhookKind: Hook] = [:]
         for kind in WebhookKind.allCases {
             let hook = configuration[kind]
             guard let url = hook.url else { continue }
@@ -57,9 +71,8 @@ package final class WebhookCaller {
             } catch {
                 throw WebhookError("webhooks.\(kind.rawValue).url is no http: or https: URL.")
             }
-            connections += hook.concurrency
         }
-        client = HTTPClient(eventLoopGroup: eventLoop, configuration: Self.clientConfiguration(connections))
+        return hooks
     }
 
     private static func clientConfiguration(_ connections: Int) -> HTTPClient.Configuration {
@@ -92,18 +105,18 @@ package final class WebhookCaller {
     }
 
     /// Since the worker's start.
-    package func statistics(_ kind: WebhookKind) -> WebhookStatistics {
-        guard let hook = hooks[kind] else { return WebhookStatistics() }
-        var statistics = hook.statistics
-        statistics.inFlight = hook.queue.running
-        statistics.waiting = hook.queue.waiting
-        return statistics
+    package func figures(_ kind: WebhookKind) -> WebhookFigures {
+        guard let hook = hooks[kind] else { return WebhookFigures() }
+        var figures = hook.figures
+        figures.inFlight = hook.queue.running
+        figures.waiting = hook.queue.waiting
+        return figures
     }
 
     /// Of the hooks that are on, by name.
     package var figures: [String: WebhookFigures] {
         var figures: [String: WebhookFigures] = [:]
-        for kind in hooks.keys { figures[kind.rawValue] = statistics(kind).figures }
+        for kind in hooks.keys { figures[kind.rawValue] = self.figures(kind) }
         return figures
     }
 
@@ -126,7 +139,7 @@ extension WebhookCaller {
         let request: HTTPClient.Request
         let signer: WebhookSigner
         var queue: WebhookQueue<Pending>
-        var statistics = WebhookStatistics()
+        var figures = WebhookFigures()
         var loggedAt: NIODeadline?
 
         init(_ kind: WebhookKind, _ settings: WebhookConfiguration, _ url: String, _ signer: WebhookSigner) throws {
@@ -170,7 +183,7 @@ extension WebhookCaller {
     }
 
     private func enter(_ pending: Pending) {
-        pending.hook.statistics.calls += 1
+        pending.hook.figures.calls += 1
         guard ending == nil, !hasEnded else { return later { self.drop(pending, "the worker ends") } }
         switch pending.hook.queue.enter(pending) {
         case .start: attempt(pending)
@@ -180,7 +193,7 @@ extension WebhookCaller {
     }
 
     private func drop(_ pending: Pending, _ reason: String) {
-        pending.hook.statistics.dropped += 1
+        pending.hook.figures.dropped += 1
         fail(pending, reason)
     }
 
@@ -209,7 +222,7 @@ extension WebhookCaller {
             case .answered(let answer):
                 ended(pending) { self.finish(pending, .answered(answer)) }
             case .refused(let message, let code):
-                pending.hook.statistics.refused += 1
+                pending.hook.figures.refusals += 1
                 ended(pending) { self.finish(pending, .refused(message: message, code: code)) }
             case .busy(let reason):
                 retry(pending, reason)
@@ -220,7 +233,7 @@ extension WebhookCaller {
             ended(pending) { self.fail(pending, "an answer above \(error.maxBodySize) bytes") }
         case .failure(let error):
             let isTimeout = Self.isTimeout(error)
-            if isTimeout { pending.hook.statistics.timeouts += 1 }
+            if isTimeout { pending.hook.figures.timeouts += 1 }
             retry(pending, isTimeout ? "no answer in time" : "\(error)")
         }
     }
@@ -239,7 +252,7 @@ extension WebhookCaller {
         let delay = WebhookBackoff.delay(retry: pending.retries, random: .random(in: 0..<1))
         eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) {
             guard !self.hasEnded else { return self.ended(pending) { self.fail(pending, reason) } }
-            pending.hook.statistics.retries += 1
+            pending.hook.figures.retries += 1
             self.attempt(pending)
         }
     }
@@ -249,7 +262,7 @@ extension WebhookCaller {
         let hook = pending.hook
         var next = hook.queue.ended()
         while let waiting = next, waiting.isStale {
-            hook.statistics.timeouts += 1
+            hook.figures.timeouts += 1
             fail(waiting, "its turn did not come in time")
             next = hook.queue.ended()
         }
@@ -260,13 +273,13 @@ extension WebhookCaller {
 
     private func finish(_ pending: Pending, _ outcome: WebhookOutcome) {
         let nanoseconds = (NIODeadline.now() - pending.enteredAt).nanoseconds
-        pending.hook.statistics.latencyMicroseconds &+= Int(nanoseconds / 1000)
+        pending.hook.figures.microseconds &+= Int(nanoseconds / 1000)
         pending.completion?(outcome)
     }
 
     private func fail(_ pending: Pending, _ reason: String) {
         let hook = pending.hook
-        hook.statistics.failures += 1
+        hook.figures.failures += 1
         let now = NIODeadline.now()
         if hook.loggedAt.map({ now - $0 >= Self.logInterval }) ?? true {
             hook.loggedAt = now
@@ -274,7 +287,7 @@ extension WebhookCaller {
                 "A webhook failed",
                 metadata: [
                     "webhook": "\(hook.kind.rawValue)", "reason": "\(reason)",
-                    "attempts": "\(pending.retries + 1)", "failures": "\(hook.statistics.failures)",
+                    "attempts": "\(pending.retries + 1)", "failures": "\(hook.figures.failures)",
                 ])
         }
         finish(pending, .failed(hook.settings.onFailure))

@@ -1,13 +1,31 @@
+import Authentication
 import ChildRuntime
 import Glibc
 import Logging
 import Model
 import NIOCore
 import NIOPosix
+import Webhooks
 
 /// The role `wsd worker`: serves clients on the inherited listening sockets until its supervisor tells it to stop, or
 /// is gone.
 package enum WorkerMain {
+    /// What would keep a worker with this configuration from starting, in the sentences that it would end with.
+    package static func problems(_ configuration: WsdConfiguration) -> [String] {
+        var problems: [String] = []
+        do throws(AuthenticationError) {
+            if configuration.auth.isConfigured { _ = try TokenVerifier(configuration: configuration.auth) }
+        } catch {
+            problems.append(error.description)
+        }
+        do throws(WebhookError) {
+            try WebhookCaller.check(configuration.webhooks)
+        } catch {
+            problems.append(error.description)
+        }
+        return problems
+    }
+
     /// Runs the worker on the calling thread, whose event loop all of it is confined to.
     package static func run() -> Never {
         let log = ChildProcess.bootstrapLogging()

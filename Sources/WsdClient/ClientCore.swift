@@ -5,8 +5,8 @@ import WebSocketProtocol
 
 /// The driver of a client: transports, timers and callers around the machine. Confined to its event loop.
 final class ClientCore: @unchecked Sendable {
-    /// How often timeouts are looked at.
-    static let tick = TimeAmount.milliseconds(20)
+    /// At least so long is waited between two looks at the time.
+    static let tick = Duration.milliseconds(10)
 
     let eventLoop: any EventLoop
     private let configuration: WsdClientConfiguration
@@ -16,7 +16,7 @@ final class ClientCore: @unchecked Sendable {
     private var transport: ClientConnectionHandler?
     private var isConnecting = false
     private var waiting: [UInt64: EventLoopPromise<String>] = [:]
-    private var timer: RepeatedTask?
+    private var timer: (task: Scheduled<Void>, at: MonotonicTime)?
     private var keys = SystemRandomNumberGenerator()
 
     init(
@@ -39,10 +39,26 @@ final class ClientCore: @unchecked Sendable {
     }
 
     func start() {
-        timer = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.tick) { [weak self] _ in
-            guard let self else { return }
-            self.run { $0.timeElapsed(now: self.now, actions: &$1) }
+        run { $0.timeElapsed(now: self.now, actions: &$1) }
+    }
+
+    /// Sees to it that the machine hears of the time when it has to.
+    private func schedule() {
+        let time = now
+        guard let due = machine.nextLook else {
+            timer?.task.cancel()
+            timer = nil
+            return
         }
+        if let timer, timer.at <= due { return }
+        timer?.task.cancel()
+        let at = max(due, time + Self.tick)
+        let task = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds((at - time).nanoseconds)) { [weak self] in
+            guard let self else { return }
+            timer = nil
+            run { $0.timeElapsed(now: self.now, actions: &$1) }
+        }
+        timer = (task, at)
     }
 
     // MARK: Callers
@@ -63,6 +79,7 @@ final class ClientCore: @unchecked Sendable {
         let id = body(&machine, &actions)
         waiting[id] = promise
         perform(actions)
+        schedule()
         return promise.futureResult
     }
 
@@ -79,8 +96,6 @@ final class ClientCore: @unchecked Sendable {
         transport = nil
         old?.close()
         run { $0.stop(code: nil, reason: "closed by its owner", actions: &$1) }
-        timer?.cancel()
-        timer = nil
     }
 
     func abort() {
@@ -145,6 +160,7 @@ final class ClientCore: @unchecked Sendable {
         var actions: [ClientStateMachine.Action] = []
         body(&machine, &actions)
         perform(actions)
+        schedule()
     }
 
     private func perform(_ actions: [ClientStateMachine.Action]) {

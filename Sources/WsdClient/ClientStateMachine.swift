@@ -56,6 +56,8 @@ struct ClientStateMachine {
     private var state: State
     private var requests: [UInt64: Request] = [:]
     private var rooms: [String: Room] = [:]
+    /// No request runs out or is to be sent again before.
+    private var requestsDue: MonotonicTime?
     private var nextID: UInt64 = 1
     private var failures = 0
     private var session: String?
@@ -122,6 +124,7 @@ extension ClientStateMachine {
             return id
         }
         requests[id] = Request(body: body, deadline: now + configuration.requestTimeout, room: room)
+        look(at: now + configuration.requestTimeout)
         if isOpen { send(id, actions: &actions) }
         return id
     }
@@ -204,28 +207,52 @@ extension ClientStateMachine {
         actions.append(.send(#"{"type":"auth","token":\#(Self.quoted(token))}"#))
     }
 
-    /// To be called often enough for timeouts (ten times a second, say).
+    /// When ``timeElapsed(now:actions:)`` is next of use; `nil`: never.
+    var nextLook: MonotonicTime? {
+        let due: MonotonicTime
+        switch state {
+        case .waiting(let time): due = time
+        case .connecting(let since): due = since + configuration.connectTimeout
+        case .open: due = lastHeard + pingInterval + configuration.silenceGrace
+        case .stopped: return nil
+        }
+        return min(due, requestsDue ?? due)
+    }
+
+    /// May be called at any time; too early does no harm.
     mutating func timeElapsed(now: MonotonicTime, actions: inout [Action]) {
-        expire(now: now, actions: &actions)
+        if let due = requestsDue, due <= now {
+            expire(now: now, actions: &actions)
+            if isOpen { sendAgain(now: now, actions: &actions) }
+            requestsDue = requests.values.lazy.map { min($0.deadline, $0.retryAt ?? $0.deadline) }.min()
+        }
         switch state {
         case .waiting(let time) where now >= time:
             state = .connecting(since: now)
             actions.append(.connect)
-        case .connecting(let since) where now - since > configuration.connectTimeout:
+        case .connecting(let since) where now - since >= configuration.connectTimeout:
             actions.append(.disconnect)
         case .open:
-            if now - lastHeard > pingInterval + configuration.silenceGrace { actions.append(.disconnect) }
-            for id in requests.keys.sorted() {
-                guard let time = requests[id]?.retryAt, time <= now else { continue }
-                if let room = requests[id]?.room {
-                    sendJoin(room, now: now, actions: &actions)
-                } else {
-                    send(id, actions: &actions)
-                }
-            }
+            if now - lastHeard >= pingInterval + configuration.silenceGrace { actions.append(.disconnect) }
         case .waiting, .connecting, .stopped:
             break
         }
+    }
+
+    private mutating func sendAgain(now: MonotonicTime, actions: inout [Action]) {
+        for id in requests.keys.sorted() {
+            guard let time = requests[id]?.retryAt, time <= now else { continue }
+            if let room = requests[id]?.room {
+                sendJoin(room, now: now, actions: &actions)
+            } else {
+                send(id, actions: &actions)
+            }
+        }
+    }
+
+    /// Requests are to be looked at by then.
+    private mutating func look(at time: MonotonicTime) {
+        requestsDue = min(requestsDue ?? time, time)
     }
 
     private mutating func expire(now: MonotonicTime, actions: inout [Action]) {
@@ -346,7 +373,9 @@ extension ClientStateMachine {
     ) {
         guard let request = requests[id] else { return }
         if failure.isTemporary {
-            requests[id]?.retryAt = now + (failure.retryAfter ?? Self.retryDelay)
+            let time = now + (failure.retryAfter ?? Self.retryDelay)
+            requests[id]?.retryAt = time
+            look(at: time)
             return
         }
         requests[id] = nil
@@ -356,18 +385,5 @@ extension ClientStateMachine {
         } else {
             actions.append(.complete(id: id, .failure(failure.error)))
         }
-    }
-}
-
-/// A small generator (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct SplitMix64Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

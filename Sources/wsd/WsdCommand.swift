@@ -1,7 +1,9 @@
 import ArgumentParser
 import ConfigurationFile
+import Hub
 import Model
 import Supervisor
+import Worker
 
 /// The supervisor's command line.
 struct WsdCommand: ParsableCommand {
@@ -64,7 +66,9 @@ struct WsdCommand: ParsableCommand {
             "Any key of wsd.yaml, as in --set websocket.pingInterval=10s. May be repeated.", valueName: "key=value"))
     var settings: [String] = []
 
-    @Flag(name: .customLong("check-config"), help: "Check the configuration and exit: 0 when it is fine, 78 when not.")
+    @Flag(
+        name: .customLong("check-config"),
+        help: "Check the configuration and what it names; exit: 0 when all is fine, 78 when not.")
     var checkConfig = false
 
     @Flag(name: .customLong("print-config"), help: "Print every key with its value and where that came from, and exit.")
@@ -96,7 +100,10 @@ struct WsdCommand: ParsableCommand {
         flags.logFormat = logFormat
         flags.settings = settings
         if checkConfig || printConfig {
-            throw ArgumentParser.ExitCode(SupervisorMain.check(file: config, flags: flags, printing: printConfig))
+            let status = SupervisorMain.check(file: config, flags: flags, printing: printConfig) {
+                HubMain.problems($0) + WorkerMain.problems($0)
+            }
+            throw ArgumentParser.ExitCode(status)
         }
         SupervisorMain.run(file: config, flags: flags)
     }

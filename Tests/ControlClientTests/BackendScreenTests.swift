@@ -78,6 +78,20 @@ import Wire
         }
     }
 
+    @Test func aRoomWithoutHistoryIsAnsweredWithWhatToDo() {
+        let refusal = ControlClientError.refused(
+            status: 404, ControlError(code: "no_history", message: "The room keeps no history"))
+        let advised = HistoryCommand.advised(refusal)
+        #expect(
+            advised.description
+                == "The room keeps no history. To have messages kept from now on, give the room's rule in wsd.yaml a "
+                + "historySize (rooms.rules[].historySize, or rooms.defaults.historySize for all rooms) and run "
+                + "`wsctl reload`.")
+        #expect(CommandStatus(advised) == .refused)
+        let other = ControlClientError.refused(status: 503, ControlError(code: "unavailable", message: "Away."))
+        #expect(HistoryCommand.advised(other) == other)
+    }
+
     @Test func refusalsOfTheBackendsAPIAreUnderstood() async throws {
         let body = #"{"error":{"code":"no_history","message":"The room keeps no history."}}"#
         let server = try ScriptedServer([
@@ -87,7 +101,7 @@ import Wire
             status: 404, ControlError(code: "no_history", message: "The room keeps no history."))
         await #expect(throws: refusal) {
             try await server.client().bytes(
-                ControlRequest(.get, "/v1/api/rooms/\(ControlRequest.escaped("a/b"))/history"))
+                ControlRequest(.get, "/v1/api/rooms/\(PercentEncoding.encode("a/b"))/history"))
         }
         #expect(server.request.hasPrefix("GET /v1/api/rooms/a%2Fb/history HTTP/1.1\r\n"))
         #expect(CommandStatus(refusal) == .refused)

@@ -11,11 +11,13 @@ import Wire
     @Test func aServiceWithoutAnythingSpecial() {
         var totals = Sample.status().totals
         (totals.messagesIn, totals.messagesOut) = (1_234_567, 9)
+        totals.liveConnections = 3
         let lines = Self.screen(totals)
         #expect(lines[0] == "clients                       1,204")
         #expect(lines.contains("messages in               1,234,567  1234 a second"))
         #expect(lines.contains("bytes out                   9.2 GiB"))
         #expect(lines.contains("refused by reason                 0"))
+        #expect(lines.contains("live connections                  3"))
         #expect(!lines.contains { $0.contains("latency") || $0.contains("WEBHOOK") || $0.contains("traces") })
         #expect(lines.allSatisfy { PlainText.width($0) <= 80 && !$0.hasSuffix(" ") })
     }
@@ -44,7 +46,7 @@ import Wire
         histogram.record(nanoseconds: 2_000_000_000)
         totals.latency = LatencySummary(histogram)
         var figures = WebhookFigures()
-        (figures.calls, figures.failures, figures.inFlight, figures.milliseconds) = (11, 1, 1, 45)
+        (figures.calls, figures.failures, figures.inFlight, figures.microseconds) = (11, 1, 1, 45_000)
         totals.webhooks = ["publish": WebhookTotals(figures), "connect": WebhookTotals(WebhookFigures())]
         let text = Self.screen(totals).joined(separator: "\n")
         for part in [

@@ -74,6 +74,78 @@ struct HistoryRecoveryTests {
         _ = store
     }
 
+    /// SQLite takes a log up to what is not whole; what was behind it would come again under the same offsets.
+    @Test(
+        arguments: [
+            // A page, the head of a frame, the head of the file, whole frames from the first on, and many of them.
+            (32 + 80 * 4120 + 24, 100), (32 + 80 * 4120, 24), (0, 32), (32, 4120), (32 + 60 * 4120, 40 * 4120),
+        ])
+    func aLogWithAHoleIsPutAside(_ start: Int, _ count: Int) throws {
+        let store = try filled()
+        for offset in UInt64(3)...40 { try store.commit([append(lobby, entry(offset))]) }
+        for boot in ["boot-1", "boot-2"] {
+            let copy = try folder.copied()
+            var log = try copy.bytes("history.sqlite-wal")
+            for index in start..<start + count { log[index] ^= 0x5A }
+            try copy.write("history.sqlite-wal", log)
+            let opened = try SQLiteHistoryStore.open(copy.options(boot: boot))
+            if boot == "boot-1", start > 32 {
+                #expect(
+                    opened.movedAside?.reason
+                        == .corrupt(copy.path + "/history.sqlite", detail: "its log has a hole"))
+            }
+            // Never the same epoch with an offset that was given already.
+            let position = try opened.store.position(of: lobby)
+            #expect(position == nil || position?.epoch != epoch(7))
+        }
+        _ = store
+    }
+
+    /// A transaction that was given up leaves pages in the log, which are nobody's.
+    @Test func whatWasRolledBackIsNoHole() throws {
+        let store = try filled()
+        for round in UInt64(0)..<3 {
+            try store.queue.inDatabase { db in
+                try db.execute(sql: "PRAGMA cache_size = 10")
+                try db.inTransaction(.immediate) {
+                    for number in 0..<200 {
+                        try db.execute(
+                            sql: "INSERT INTO meta (key, value) VALUES (?, ?)",
+                            arguments: ["k\(number)", String(repeating: "x", count: 3000)])
+                    }
+                    return .rollback
+                }
+            }
+            #expect(folder.size("history.sqlite-wal") > 200 * 3000)
+            try store.commit([append(lobby, entry(3 + round))])
+            let opened = try SQLiteHistoryStore.open(folder.copied().options())
+            #expect(opened.movedAside == nil && !opened.hasNewEpochs)
+            #expect(try opened.store.position(of: lobby) == RoomPosition(epoch: epoch(7), offset: 3 + round))
+        }
+    }
+
+    /// Rows that are whole for SQLite and impossible all the same.
+    @Test(
+        arguments: [
+            "UPDATE room SET head = -1", "UPDATE room SET deleted = 9", "UPDATE room SET trimmed = 99, deleted = 98",
+            "UPDATE room SET until = 9223372036854775807", "UPDATE entry SET time = 9223372036854775807",
+            "UPDATE entry SET data = X'00FF'", "UPDATE entry SET data = X'22C322'", "UPDATE entry SET offset = 7",
+        ])
+    func impossibleRowsAreDamage(_ sql: String) throws {
+        let store = try filled()
+        try store.queue.inDatabase { db in try db.execute(sql: sql.replacing("offset = 7", with: "offset = offset + 7"))
+        }
+        store.cache.removeAll()
+        let failure = try #require(#expect(throws: HistoryStoreError.self) { try store.load(lobby) })
+        #expect(failure.isCorruption && store.corruption == failure)
+        // Nothing is stored any more that would be lost with the file.
+        #expect(throws: failure) { try store.commit([.begin(RoomName("other"), epoch(8), until: 0)]) }
+        #expect(throws: failure) { try store.position(of: RoomName("other")) }
+        #expect(throws: failure) { try store.maintain(budget: .zero) }
+        #expect(try store.abandon() == folder.path + "/history.sqlite.broken-1")
+        #expect(try folder.open().load(lobby) == nil)
+    }
+
     @Test func aFullFileRefusesAndRecovers() throws {
         var options = folder.options()
         options.maxPages = 60
@@ -196,6 +268,29 @@ struct HistoryRecoveryTests {
         try folder.write("history.sqlite", Array(repeating: 0x41, count: 1000))
         #expect(throws: HistoryStoreError.tooManyBroken(folder.path + "/history.sqlite")) {
             try SQLiteHistoryStore.open(folder.options())
+        }
+    }
+
+    @Test func aCheckLeavesNothingBehind() throws {
+        let path = folder.path + "/a/b"
+        try SQLiteHistoryStore.check(directory: path)
+        #expect(access(folder.path + "/a", F_OK) != 0)
+        try folder.write("file", [1])
+        var options = folder.options()
+        options.directory = folder.path + "/file/history"
+        let failure = try #require(#expect(throws: HistoryStoreError.self) { try SQLiteHistoryStore.open(options) })
+        #expect(throws: failure) { try SQLiteHistoryStore.check(directory: options.directory) }
+        // One that is in use is left in peace.
+        let store = try filled()
+        try SQLiteHistoryStore.check(directory: folder.path)
+        #expect(try store.position(of: lobby) == position)
+        if geteuid() != 0 {
+            chmod(folder.path, 0o500)
+            defer { chmod(folder.path, 0o700) }
+            #expect(throws: HistoryStoreError.self) { try SQLiteHistoryStore.check(directory: path) }
+            chmod(folder.path, 0o700)
+            chmod(folder.path + "/history.lock", 0)
+            #expect(throws: HistoryStoreError.self) { try SQLiteHistoryStore.check(directory: folder.path) }
         }
     }
 

@@ -385,19 +385,50 @@ def test_a_room_that_all_leave_at_once(calm):
 @pytest.mark.parametrize("path, piece", [
     ("/wsd/echo", frame(0x89, 125, payload=b"p" * 125) * 400), ("/wsd/echo", masked_text(b"e" * 50000)),
     ("/ws", masked_text(b"{") * 8000)], ids=["pings", "echo", "errors"])
-def test_who_sends_and_never_reads_is_closed(calm, path, piece):
-    closed = calm.status()["totals"]["slowClientsClosed"]
-    pids = process_tree(calm.pid)
-    memory = {pid: resident(pid) for pid in pids}
-    sock = socket.create_connection(("127.0.0.1", calm.port))
-    sock.sendall(upgrade_request(path))
-    sock.settimeout(5)
-    with contextlib.suppress(OSError):
-        for _ in range(60_000_000 // len(piece)):
-            sock.sendall(piece)
-    wait_until(lambda: calm.status()["totals"]["slowClientsClosed"] > closed, "closed and counted", 5)
-    assert all(resident(pid) - memory[pid] < 20 << 20 for pid in pids)
-    sock.close()
+def test_who_sends_and_never_reads_is_held_back_then_closed(path, piece):
+    with Wsd(workers=1, config="websocket:\n  pingInterval: 1s\n  pongTimeout: 1s\n") as service:
+        memory = {pid: resident(pid) for pid in process_tree(service.pid)}
+        with socket.create_connection(("127.0.0.1", service.port)) as sock:
+            sock.sendall(upgrade_request(path))
+            sock.settimeout(0.5)
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 60_000_000:
+                    sock.sendall(piece)
+                    sent += len(piece)
+            assert sent < 40_000_000, "it was not held back"
+            assert all(resident(pid) - memory[pid] < 20 << 20 for pid in memory)
+            wait_until(lambda: service.status()["totals"]["slowClientsClosed"] == 1, "closed and counted", 10)
+
+
+def test_who_reads_late_gets_all_of_its_answers():
+    pages, echoes = 200, 300
+    with Wsd(workers=1, config="rooms:\n  rules:\n    - match: kept\n      historySize: 60\n") as service:
+        with contextlib.closing(Peer(service.port)) as writer:
+            for _ in range(60):
+                writer.request(type="sendToRoom", roomId="kept", data="x" * 8000)
+        request = upgrade_request().replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: wsd.v1.json\r\n\r\n")
+        questions = [json.dumps({"type": "history", "room": "kept", "requestId": n}).encode() for n in range(pages)]
+        for head, payloads, answers in [(request, questions, pages + 1),
+                                        (upgrade_request("/wsd/echo"), [b"e" * 50000] * echoes, echoes)]:
+            with socket.create_connection(("127.0.0.1", service.port), timeout=20) as sock:
+                sock.sendall(head)
+                sender = threading.Thread(target=lambda: [sock.sendall(masked_text(p)) for p in payloads])
+                sender.start()
+                # Long enough for a server that goes on answering to have given it up.
+                sender.join(1)
+                received, frames = bytearray(), []
+                while b"\r\n\r\n" not in received:
+                    received += sock.recv(65536)
+                received = received.partition(b"\r\n\r\n")[2]
+                while len(frames) < answers:
+                    data = sock.recv(1 << 18)
+                    assert data, f"closed after {len(frames)} of {answers} answers"
+                    received += data
+                    frames += read_frames(received)
+                sender.join()
+                assert [opcode for opcode, _ in frames] == [1] * answers
+        assert service.status()["totals"]["slowClientsClosed"] == 0
 
 
 def test_20000_rooms_of_one_client_survive_the_hub():

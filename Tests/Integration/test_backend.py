@@ -217,6 +217,9 @@ def test_batch(api):
     ("POST", "nonsense", {}, KEY, 404),
     ("GET", "rooms/unkept/history", None, KEY, 404),
     ("POST", "clients/nobody/disconnect", {}, KEY, 400),
+    ("GET", "rooms?prefx=kept", None, KEY, 400),
+    ("POST", "publish?room=r", {"room": "r", "data": 1}, KEY, 400),
+    ("GET", "info?token=x", None, None, 401),
 ])
 def test_refusals_are_json_with_a_reason(api, method, path, body, key, wanted):
     status, answer = call(api, method, path, body, key=key)
@@ -237,6 +240,8 @@ def test_the_control_socket_needs_no_key(api):
     assert status == 200 and json.loads(text)["offset"] == 1
     status, text = api.http("GET", "/v1/api/rooms/kept-5/history")
     assert status == 200 and json.loads(text)["messages"][0]["data"] == [1]
+    status, text = api.http("GET", "/v1/api/rooms/kept-5/history?form=1")
+    assert status == 400 and "no parameter `form`" in text and "`from`, `limit` and `reverse`" in text, text
     assert "offset" in api.ctl("publish", "kept-5", '{"from":"operator"}', "--json").stdout
 
 

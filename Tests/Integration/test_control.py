@@ -238,3 +238,41 @@ def test_default_socket_of_a_user(tmp_path):
     finally:
         process.terminate()
         process.wait(30)
+
+
+def test_the_trace_of_a_client_ends_with_it():
+    async def scenario(wsd):
+        for end in ("close", "kill"):
+            client = await Client.connect(wsd.url())
+            await client.join("r")
+            trace = wsd.ctl_background("trace", client.id)
+            whole = wsd.ctl_background("trace", client.id, "--room", "r")
+            for process in (trace, whole):
+                assert "1 client fits now" in process.stdout.readline()
+            await client.send(type="message", roomId="r", data=1)
+            if end == "close":
+                await client.close()
+            else:
+                os.kill(wsd.worker(wsd.worker_of(client.id))["pid"], signal.SIGKILL)
+            lines = (await asyncio.to_thread(trace.communicate, timeout=20))[0].splitlines()
+            assert trace.returncode == 0, lines
+            assert lines[-1].endswith(f"-- The client {client.id} is gone: the trace ends.")
+            assert any(("closed " if end == "close" else "was killed by SIGKILL") in line for line in lines[:-1]), lines
+            assert whole.poll() is None
+            whole.terminate()
+            whole.communicate()
+            wsd.wait_healthy()
+
+    with Wsd(workers=2) as wsd:
+        run(scenario(wsd))
+
+
+def test_a_room_without_history_is_answered_with_what_to_do():
+    with Wsd(workers=1) as wsd:
+        result = wsd.ctl("history", "lobby", check=False)
+        assert result.returncode == 2 and "rooms.rules[].historySize" in result.stderr, result
+        # And that is what helps.
+        wsd.config_file.write_text("rooms:\n  rules:\n    - match: lobby\n      historySize: 10\n")
+        wsd.ctl("reload")
+        wsd.ctl("publish", "lobby", "1")
+        assert [m["data"] for m in json.loads(wsd.ctl("history", "lobby", "--json").stdout)["messages"]] == [1]

@@ -39,6 +39,14 @@ async def status_of(wsd, path, key=KEY):
     return refused.value.response.status_code
 
 
+async def refusal_of(wsd, path, key):
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with connect(wsd, path, key):
+            pass
+    response = refused.value.response
+    return response.headers.get("WWW-Authenticate"), response.body.decode()
+
+
 @pytest.fixture(scope="module")
 def live():
     with Wsd(workers=2, config=CONFIG) as service:
@@ -61,8 +69,10 @@ def test_logs(live):
 def test_figures(live):
     async def scenario():
         async with connect(live, "/ws/stats?interval=1s") as socket:
-            first, second = await receive(socket), await receive(socket)
+            first, second, third = [await receive(socket) for _ in range(3)]
             assert 0.5 < second["time"] - first["time"] < 3 and first["processes"] and "clients" in first["totals"]
+            # The worker tells its figures once a second.
+            assert third["totals"]["liveConnections"] == 1 and third["totals"]["clients"] == 0
             await socket.send("hello")
             assert "totals" in await receive(socket)
 
@@ -74,6 +84,9 @@ def test_who_may(live):
         assert await status_of(live, "/ws/logs", None) == 401
         assert await status_of(live, "/ws/stats", "wrong") == 401
         assert await status_of(live, "/ws/logs", PUBLISHER) == 403
+        _, missing = await refusal_of(live, "/ws/logs", None)
+        _, unknown = await refusal_of(live, "/ws/logs", "wrong-key")
+        assert "Send an API key" in missing and "is not known" in unknown and "wrong-key" not in unknown
         assert await status_of(live, "/ws/logs?level=loud") == 400
         assert await status_of(live, "/ws/stats?interval=0s") == 400
 

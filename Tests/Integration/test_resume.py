@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import tempfile
@@ -286,3 +287,130 @@ def test_a_full_disk_refuses_and_never_delivers_unrecorded():
     finally:
         subprocess.run(["umount", "-l", state], check=False)
         subprocess.run(["rm", "-rf", directory], check=False)
+
+
+def overwrite(path, start, end):
+    """Fills a part of a file, given in shares of its size, with noise."""
+    size = os.path.getsize(path)
+    first, last = int(size * start), int(size * end)
+    with open(path, "r+b") as file:
+        file.seek(first)
+        file.write(random.Random(7).randbytes(last - first))
+
+
+def one_message_for_each_position(client, seen):
+    for event in client.of("message"):
+        assert seen.setdefault((event["epoch"], event["offset"]), event["data"]) == event["data"], event
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("files, is_killed", [
+    # Found when a page is read, and when the next hub opens it.
+    (["history.sqlite", "history.sqlite-wal"], False), (["history.sqlite-wal"], True),
+    (["history.sqlite", "history.sqlite-wal"], True),
+])
+def test_a_damaged_database_is_put_aside_and_the_service_goes_on(files, is_killed):
+    rooms = [f"kept-{n}" for n in range(20)]
+    seen = {}
+
+    async def publish(writer, room, data):
+        """Whether it was recorded."""
+        try:
+            await writer.request("publish", room=room, data=data, timeout=10)
+            return True
+        except Refused as refused:
+            assert refused.code in ("storage_failed", "unavailable") and refused.error["temporary"], refused
+            return False
+
+    async def scenario(wsd):
+        state = wsd.directory / "state"
+        reader, writer = await V1Client.connect(wsd.url()), await V1Client.connect(wsd.url())
+        start = await reader.request("join", room="kept-read")
+        for n in range(60):
+            # More than the hub's page cache, in the file and in the log.
+            for half in rooms[:10], rooms[10:]:
+                await writer.send(*({"type": "publish", "room": room, "data": [n, "x" * 5000]} for room in half))
+        for n in range(20):
+            assert await publish(writer, "kept-read", [n])
+        await reader.messages("kept-read", 20)
+        wait_until(lambda: os.path.getsize(state / "history.sqlite") > 1_000_000, "a checkpoint")
+        first = wsd.hub_pid()
+        if is_killed:
+            os.kill(first, signal.SIGSTOP)
+        for name in files:
+            overwrite(state / name, 0.3 if name == "history.sqlite" else 0, 0.7)
+        if is_killed:
+            os.kill(first, signal.SIGKILL)
+        deadline = asyncio.get_running_loop().time() + 60
+        while not (state / "history.sqlite.broken-1").exists():
+            assert asyncio.get_running_loop().time() < deadline, "the damage was not found"
+            for room in rooms:
+                await publish(writer, room, ["on"])
+            await asyncio.sleep(0.02)
+        second = wait_until(lambda: (pid := wsd.hub_pid()) and pid != first and pid, "another hub")
+        while not await publish(writer, "kept-read", ["anew"]):
+            await asyncio.sleep(0.02)
+        last = await reader.event("message", 20, 21, room="kept-read")
+        assert last["data"] == ["anew"] and last["epoch"] != start["epoch"] and last["offset"] == 1
+        one_message_for_each_position(reader, seen)
+        late, reply, _ = await resumed(wsd.url(), "kept-read", start["epoch"], 5)
+        assert reply["recovered"] is False and reply["reason"] == "epoch_changed"
+        # From here on all is as ever, also over the next kill.
+        for room in rooms:
+            assert await publish(writer, room, ["after"])
+        assert wsd.hub_pid() == second and not (state / "history.sqlite.broken-2").exists()
+        os.kill(second, signal.SIGKILL)
+        while not await publish(writer, "kept-read", ["still"]):
+            await asyncio.sleep(0.02)
+        assert (await late.event("message", 20, 1, room="kept-read"))["offset"] == 2
+        assert reader.reader.done() is False and writer.reader.done() is False, "nobody was closed"
+        assert "put aside" in wsd.output() and "Histories are stored again" not in wsd.output()
+
+    with Wsd(workers=2, config=CONFIG) as wsd:
+        run(scenario(wsd), 170)
+
+
+def test_a_log_that_lost_its_end_means_a_new_epoch():
+    """What workers have delivered and the file no longer has must not come again under the same offset."""
+    async def scenario(wsd):
+        log = wsd.directory / "state" / "history.sqlite-wal"
+        reader, writer = await V1Client.connect(wsd.url()), await V1Client.connect(wsd.url())
+        start = await reader.request("join", room="kept")
+        for n in range(10):
+            await writer.request("publish", room="kept", data=n)
+        size = os.path.getsize(log)
+        for n in range(10, 20):
+            await writer.request("publish", room="kept", data=n)
+        await reader.messages("kept", 20)
+        hub = wsd.hub_pid()
+        os.kill(hub, signal.SIGSTOP)
+        os.truncate(log, size)
+        os.kill(hub, signal.SIGKILL)
+        await publish_surely(wsd.url(), "kept", ["new"], writer)
+        event = await reader.event("message", 20, 21, room="kept")
+        assert event["data"] == "new" and event["offset"] == 1 and event["epoch"] != start["epoch"]
+        assert len(reader.of("gap", room="kept")) == 1
+        one_message_for_each_position(reader, {})
+
+    with Wsd(workers=1, config=CONFIG) as wsd:
+        run(scenario(wsd))
+
+
+@pytest.mark.parametrize("first, second", [(0, 12), (12, 0)])
+def test_of_two_joins_at_once_the_latest_counts(first, second):
+    async def scenario(wsd):
+        writer = await publish_surely(wsd.url(), "kept", range(20))
+        epoch = (await writer.request("history", room="kept", limit=0))["epoch"]
+        client = await V1Client.connect(wsd.url())
+        replies = [client.replies.setdefault(offset, asyncio.get_running_loop().create_future())
+                   for offset in (first, second)]
+        await client.send(*({"type": "join", "room": "kept", "since": {"epoch": epoch, "offset": offset}, "requestId": offset}
+                            for offset in (first, second)))
+        former, latest = [reply["data"] for reply in await asyncio.gather(*replies)]
+        assert "recovered" not in former and latest["recovered"] is True
+        await writer.request("publish", room="kept", data="live")
+        want = [*range(second, 20), "live"]
+        assert await client.messages("kept", len(want)) == want
+
+    with Wsd(workers=1, config=CONFIG) as wsd:
+        run(scenario(wsd))

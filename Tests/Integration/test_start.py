@@ -69,6 +69,38 @@ def test_bad_configuration_is_explained(tmp_path):
     assert wsd_once("--config", str(file), "--check-config").returncode == 0
 
 
+def test_what_the_configuration_names_is_checked_as_a_start_would_find_it(tmp_path):
+    state, keys = tmp_path / "no" / "state", tmp_path / "keys.json"
+    keys.write_text('{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "short"}]}')
+    (tmp_path / "secret").write_text("0123456789" * 4)
+    (tmp_path / "pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    (tmp_path / "no").write_text("a file where a folder has to be")
+    faults = {
+        f"history:\n  directory: {state}\nrooms:\n  defaults:\n    historySize: 5\n": f"The history directory {state} cannot be used: Not a directory.",
+        f"auth:\n  jwksFile: {keys}\n": f"{keys} (auth.jwksFile): the key short cannot be used",
+        f"auth:\n  publicKeyFile: {tmp_path}/pem\n": f"{tmp_path}/pem (auth.publicKeyFile) is no PEM file of an RSA",
+        "control:\n  group: nobody-has-this-group\n": "control.group: there is no group “nobody-has-this-group”",
+    }
+    file = tmp_path / "wsd.yaml"
+    for text, sentence in faults.items():
+        file.write_text(text)
+        checked = wsd_once("--config", str(file), "--check-config")
+        assert checked.returncode == 78 and checked.stderr.startswith(sentence) and not checked.stdout, checked
+        assert checked.stderr.count("\n") == 1, checked.stderr
+        said = checked.stderr.strip().removesuffix(".")
+        if "group" in text:
+            assert said in wsd_once("--config", str(file), "--listen", "127.0.0.1:0").stderr
+            continue
+        with Wsd(workers=1, config=text, ready=False) as service:
+            wait_until(lambda: said in service.output(), said)
+    # What would be made at the start is not made by the check.
+    (tmp_path / "no").unlink()
+    file.write_text(f"history:\n  directory: {state}\nrooms:\n  defaults:\n    historySize: 5\n"
+                    f"webhooks:\n  secretFile: {tmp_path}/secret\n  rpc:\n    url: http://127.0.0.1:9/\n")
+    checked = wsd_once("--config", str(file), "--check-config")
+    assert checked.returncode == 0 and checked.stdout.startswith("ok: ") and not state.parent.exists(), checked
+
+
 def test_wrong_flag_is_a_usage_error():
     assert wsd_once("--wrokers", "3").returncode == 64
 

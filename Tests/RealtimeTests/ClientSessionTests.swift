@@ -17,29 +17,15 @@ struct ClientSessionTests {
 
     private func admit(
         _ policy: inout AccessPolicy, _ session: inout ClientSession, at milliseconds: Int,
-        command: ClientCommand = .ping, wantsAnswer: Bool = false
+        command: ClientCommand = .ping
     ) -> Admission {
         var command = command
         return policy.admit(
-            &command, of: &session, wantsAnswer: wantsAnswer, now: at(milliseconds), isMember: false)
+            &command, of: &session, now: at(milliseconds), isMember: false)
     }
 
     @Test func anIdleClientCostsLittle() {
         #expect(MemoryLayout<ClientSession>.stride <= 112)
-    }
-
-    @Test func unansweredRequestsAreBounded() {
-        var policy = policy { $0.limits.messageRate = nil }
-        var session = session()
-        for _ in 0..<ClientSession.maxUnanswered {
-            #expect(admit(&policy, &session, at: 0, wantsAnswer: true) == .granted)
-            session.requestAccepted()
-        }
-        #expect(
-            admit(&policy, &session, at: 0, wantsAnswer: true) == .refused(ClientRefusal(.tooManyRequests)))
-        #expect(admit(&policy, &session, at: 0) == .granted)
-        session.requestAnswered()
-        #expect(admit(&policy, &session, at: 0, wantsAnswer: true) == .granted)
     }
 
     @Test func messagesAboveTheRateAreRefusedWithTheWait() {

@@ -73,4 +73,24 @@ struct HubHistoryLifeTests {
         hub.perform(.publish("h"), client: 2)
         #expect(hub.position?.offset == 3)
     }
+
+    /// Nothing else than a storage that lost its end brings a worker with more than is recorded.
+    @Test func aStorageThatLostItsEndMeansANewEpoch() throws {
+        let first = hub(messages: 3)
+        let epoch = try #require(first.position?.epoch)
+        var hub = HubFixture(HubFixture.configuration(), storage: first.storage, expectedLinks: 3, seed: 2)
+        let behind = hub.link(10, ["h": [1]], positions: ["h": RoomPosition(epoch: epoch, offset: 2)])
+        #expect(hub.told.delivered.map(\.delivery.position?.offset) == [3])
+        let ahead = hub.link(11, ["h": [5]], positions: ["h": RoomPosition(epoch: epoch, offset: 7)])
+        #expect(hub.told.commands.map(\.link) == [behind, ahead])
+        #expect(hub.told.commands.allSatisfy { $0.command == .membersMissed(RoomName("h")) })
+        hub.advance(.seconds(2))
+        _ = hub.machine.isServing(now: hub.now)
+        hub.perform(.publish("h"), link: behind, data: "new")
+        let position = try #require(hub.position)
+        #expect(position.epoch != epoch && position.offset == 1)
+        #expect(try hub.storage?.load(RoomName("h"))?.entries.map(\.offset) == [1])
+        hub.perform(.join("h", since: RoomPosition(epoch: epoch, offset: 1)), client: 2, link: behind)
+        #expect(hub.joined?.recovery == .failed(.epochChanged))
+    }
 }

@@ -9,11 +9,11 @@ struct MetricsTests {
     /// A service in which every figure is there.
     private static func page() -> String {
         var counters = ChildCounters()
-        counters.messagesIn = 7
+        (counters.messagesIn, counters.liveConnections) = (7, 2)
         counters.refusedByReason = ["origin": 2, "rea\"s\\on\n": 1]
         counters.errorsByCode = ["forbidden": 3]
         var figures = WebhookFigures()
-        (figures.calls, figures.inFlight, figures.milliseconds, figures.timeouts) = (4, 1, 1500, 2)
+        (figures.calls, figures.inFlight, figures.microseconds, figures.timeouts) = (4, 1, 1_500_000, 2)
         counters.webhooks = ["publish": figures]
         for nanoseconds: Int64 in [0, 40_000, 1_000_000, 60_000_000_000] {
             counters.latency.record(nanoseconds: nanoseconds)
@@ -26,17 +26,21 @@ struct MetricsTests {
         var hubCounters = ChildCounters()
         (hubCounters.historyRooms, hubCounters.commits, hubCounters.commitMicroseconds) = (5, 4, 2000)
         hub.counters = hubCounters
+        var totals = ServiceTotals()
+        totals.liveConnections = 5
         let status = ServiceStatus(
             version: "0.1.0 \"x\\", pid: 1, mode: .dev, health: .ok, problems: [], uptime: 1.5, addresses: [],
             controlSocket: "/s", configurationFile: nil, operation: nil, underSystemd: false, workersWanted: 1,
             processes: [ProcessStatus(name: "supervisor", state: .ready, pid: 1), hub, worker, draining],
-            totals: ServiceTotals())
+            totals: totals)
         return PrometheusText.render(status, workersInState: [.ready: 1])
     }
 
     @Test func theExpositionIsStrictlyRight() throws {
         let exposition = try Exposition(Self.page())
         #expect(exposition.value("wsd_messages_received_total", ["worker": "1"]) == 7)
+        #expect(exposition.value("wsd_worker_live_connections", ["worker": "1"]) == 2)
+        #expect(exposition.value("wsd_live_connections") == 5)
         #expect(exposition.value("wsd_refused_total", ["worker": "1", "reason": "rea\"s\\on\n"]) == 1)
         #expect(exposition.value("wsd_command_errors_total", ["worker": "1", "code": "forbidden"]) == 3)
         #expect(exposition.value("wsd_webhook_calls_total", ["worker": "1", "hook": "publish"]) == 4)

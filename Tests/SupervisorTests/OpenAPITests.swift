@@ -102,6 +102,7 @@ struct OpenAPITests {
         #expect(try Self.keys(client) == Self.properties("ClientInfo"))
         #expect(try Self.keys(event) == Self.properties("TraceEvent"))
         #expect(
-            try Self.keys(TraceNotice(time: 1, notice: "n", worker: 1, dropped: 1)) == Self.properties("TraceNotice"))
+            try Self.keys(TraceNotice(time: 1, notice: "n", worker: 1, dropped: 1, ended: true))
+                == Self.properties("TraceNotice"))
     }
 }

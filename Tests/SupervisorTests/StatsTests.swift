@@ -10,12 +10,13 @@ struct StatsTests {
     @Test func endedProcessesCountWithAllButTheirGauges() {
         var counters = ChildCounters()
         (counters.clients, counters.connects, counters.rateLimited, counters.resumed) = (3, 9, 4, 2)
+        counters.liveConnections = 5
         counters.refusedByReason = ["origin": 1]
         counters.errorsByCode = ["forbidden": 2]
         (counters.compressionIn, counters.compressionOut) = (1000, 250)
         (counters.messagesIn, counters.messagesOut, counters.bytesIn, counters.bytesOut) = (10, 30, 400, 1600)
         var figures = WebhookFigures()
-        (figures.calls, figures.milliseconds, figures.inFlight) = (4, 300, 1)
+        (figures.calls, figures.microseconds, figures.inFlight) = (4, 300_000, 1)
         counters.webhooks = ["join": figures]
         counters.latency.record(nanoseconds: 1_500_000)
         var hub = ChildCounters()
@@ -25,6 +26,7 @@ struct StatsTests {
         workers.add(counters)
         let totals = ServiceTotals(workers: workers, hub: hub, usersOfAWorker: 1)
         #expect(totals.clients == 3)
+        #expect(totals.liveConnections == 5)
         #expect(totals.connects == 18)
         #expect(totals.rateLimited == 8)
         #expect(totals.refusedByReason == ["origin": 2])

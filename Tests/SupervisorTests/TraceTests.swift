@@ -81,6 +81,52 @@ struct TraceTests {
         try await service.close()
     }
 
+    /// Once the client has closed, nothing more can come of it alone.
+    @Test(arguments: [("", true), ("&user=ada", false), ("&room=lobby", false)])
+    func endsWithTheClientThatAloneIsFollowed(_ more: String, _ ends: Bool) async throws {
+        let service = try await TestService(workers: 2)
+        try await service.untilReady()
+        let reader = try StreamReader(service.socketPath, "/v1/trace?client=11-2" + more)
+        _ = try await reader.read(until: "fit")
+        var (early, closed) = (event(.published), event(.closed))
+        (early.client, closed.client, closed.time) = ("11-2", "11-2", 2)
+        let told = [early, closed]
+        try await service.parts.run { parts in
+            let child = parts.system.children[Self.worker]
+            child?.send(.trace(id: Self.trace(child) ?? 0, events: told, dropped: 0))
+        }
+        if ends {
+            let text = try await reader.read(until: "\r\n0\r\n\r\n")
+            let lines = StreamReader.values(TraceLine.self, in: text)
+            #expect(lines.prefix(2) == [.event(early), .event(closed)])
+            guard case .notice(let last) = lines.last else { throw HTTPExchange.Failure(what: text) }
+            #expect(last.ended == true && last.notice == "The client 11-2 is gone: the trace ends.")
+            #expect(lines.last?.isLast == true && lines.dropLast().allSatisfy { !$0.isLast })
+            try await service.until("the end of the trace") { $0.driver.traces.isEmpty }
+        } else {
+            _ = try await reader.read(until: "\"closed\"")
+            #expect(try await service.parts.run { $0.driver.traces.count } == 1)
+            reader.hangUp()
+        }
+        try await service.close()
+    }
+
+    @Test func endsWithTheWorkerOfTheClient() async throws {
+        let service = try await TestService(workers: 2)
+        try await service.untilReady()
+        let boot = try await service.parts.run { parts in
+            parts.driver.children[Self.worker]?.boot
+        }
+        let client = ClientID(boot: try #require(boot), serial: 7)
+        let reader = try StreamReader(service.socketPath, "/v1/trace?client=\(client)")
+        _ = try await reader.read(until: "fit")
+        try await service.parts.run { $0.system.kill(Self.worker) }
+        let text = try await reader.read(until: "\r\n0\r\n\r\n")
+        #expect(text.contains("was killed by SIGKILL"))
+        #expect(StreamReader.values(TraceLine.self, in: text).last?.isLast == true)
+        try await service.close()
+    }
+
     @Test func worksOverARollingReload() async throws {
         let service = try await TestService(workers: 2, reload: .success(WsdConfiguration()))
         try await service.untilReady()

@@ -185,8 +185,8 @@ struct TestCaller: Sendable {
         try await loop.submit { caller.value.notify(event) }.get()
     }
 
-    func statistics(_ kind: WebhookKind) async throws -> WebhookStatistics {
-        try await loop.submit { caller.value.statistics(kind) }.get()
+    func figures(_ kind: WebhookKind) async throws -> WebhookFigures {
+        try await loop.submit { caller.value.figures(kind) }.get()
     }
 
     func shutdown(within time: Duration = .seconds(5)) async throws {

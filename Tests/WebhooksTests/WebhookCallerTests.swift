@@ -4,6 +4,7 @@ import Model
 import NIOCore
 import NIOHTTP1
 import Testing
+import Wire
 
 @testable import Webhooks
 
@@ -62,9 +63,9 @@ import Testing
             let requests = try await application.requests(3)
             #expect(Set(requests.map(\.connection)).count == 1)
             #expect(Set(requests.map { $0.headers["Wsd-Delivery"] }).count == 3)
-            let statistics = try await caller.statistics(.join)
-            #expect(statistics.calls == 3 && statistics.failures == 0 && statistics.inFlight == 0)
-            #expect(statistics.latencyMicroseconds > 0)
+            let figures = try await caller.figures(.join)
+            #expect(figures.calls == 3 && figures.failures == 0 && figures.inFlight == 0)
+            #expect(figures.microseconds > 0)
         }
     }
 
@@ -75,8 +76,8 @@ import Testing
             #expect(try await caller.call(Self.join) == .answered(WebhookAnswer()))
             let requests = try await application.requests(5)
             #expect(Set(requests.map { $0.headers["Wsd-Delivery"] }).count == 1)
-            let statistics = try await caller.statistics(.join)
-            #expect(statistics.calls == 1 && statistics.retries == 4 && statistics.failures == 0)
+            let figures = try await caller.figures(.join)
+            #expect(figures.calls == 1 && figures.retries == 4 && figures.failures == 0)
         }
     }
 
@@ -98,7 +99,7 @@ import Testing
             #expect(try await caller.call(Self.join) == .refused(message: "no", code: nil))
             #expect(try await caller.call(Self.join) == .refused(message: nil, code: nil))
             #expect(try await caller.call(Self.join) == .failed(.refuse))
-            #expect(try await caller.statistics(.join).refused == 3)
+            #expect(try await caller.figures(.join).refusals == 3)
         }
     }
 
@@ -109,8 +110,8 @@ import Testing
         }) { application, caller in
             try await application.script(.silence, .silence)
             #expect(try await caller.call(Self.join) == .failed(.allow))
-            let statistics = try await caller.statistics(.join)
-            #expect(statistics.timeouts == 2 && statistics.retries == 1 && statistics.failures == 1)
+            let figures = try await caller.figures(.join)
+            #expect(figures.timeouts == 2 && figures.retries == 1 && figures.failures == 1)
         }
     }
 
@@ -128,7 +129,7 @@ import Testing
         try await run { application, caller in
             try await application.stop()
             #expect(try await caller.call(Self.join) == .failed(.refuse))
-            #expect(try await caller.statistics(.join).retries == 1)
+            #expect(try await caller.figures(.join).retries == 1)
         }
     }
 
@@ -140,8 +141,8 @@ import Testing
             try await application.script(.held)
             let (first, second) = (caller.begin(Self.join), caller.begin(Self.join))
             #expect(try await caller.call(Self.join) == .failed(.refuse))
-            let statistics = try await caller.statistics(.join)
-            #expect(statistics.dropped == 1 && statistics.inFlight == 1 && statistics.waiting == 1)
+            let figures = try await caller.figures(.join)
+            #expect(figures.dropped == 1 && figures.inFlight == 1 && figures.waiting == 1)
             _ = try await application.requests(1)
             try await application.release()
             #expect(try await first.get() == .answered(WebhookAnswer()))
@@ -164,7 +165,7 @@ import Testing
         try await run({ $0.join.url = nil }) { application, caller in
             #expect(try await caller.call(Self.join) == .answered(WebhookAnswer()))
             try await caller.notify(.roomEmpty(RoomName("a")))
-            #expect(try await caller.statistics(.join).calls == 0)
+            #expect(try await caller.figures(.join).calls == 0)
         }
     }
 

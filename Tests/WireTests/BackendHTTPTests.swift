@@ -49,7 +49,7 @@ struct BackendHTTPTests {
     @Test func readingAndManaging() {
         #expect(decode("GET", "rooms") == .success(.rooms(prefix: "", limit: 100)))
         #expect(
-            decode("GET", "rooms", query: "prefix=chat%3A+x&limit=7&other")
+            decode("GET", "rooms", query: "prefix=chat%3A+x&limit=7&")
                 == .success(.rooms(prefix: "chat: x", limit: 7)))
         #expect(decode("GET", "rooms/lobby/presence") == .success(.presence(Self.lobby)))
         #expect(decode("GET", "rooms/a%2Fb/count") == .success(.presenceCount(RoomName("a/b"))))
@@ -112,6 +112,26 @@ struct BackendHTTPTests {
         }
         #expect(refusal(decode("GET", "rooms/lobby/history", query: "limit=1001")) == .invalidRequest)
         #expect(refusal(decode("GET", "rooms/lobby/history", query: "reverse=maybe")) == .invalidRequest)
+    }
+
+    @Test(
+        arguments: [
+            ("GET", "rooms", "other", "`other`", "`prefix` and `limit`"),
+            ("GET", "rooms", "from=1", "`from`", "`prefix` and `limit`"),
+            ("GET", "rooms/lobby/history", "limit=1&Limit=2", "`Limit`", "`from`, `limit` and `reverse`"),
+            ("DELETE", "rooms/lobby/history", "from=1", "`from`", "none"), ("GET", "info", "=x", "``", "none"),
+            ("POST", "publish", "room=lobby", "`room`", "none"), ("GET", "rooms/a/count", "%61=1", "`a`", "none"),
+            ("POST", "users/ada/disconnect", "\(String(repeating: "x", count: 5000))=1", "`x", "none"),
+        ])
+    func unknownParametersAreRefused(
+        _ method: String, _ path: String, _ query: String, _ name: String, _ known: String
+    ) throws {
+        guard case .failure(let error) = decode(method, path, #"{"room":"lobby","data":1}"#, query: query) else {
+            return #expect(Bool(false), "taken")
+        }
+        #expect(error.code == .invalidRequest)
+        #expect(error.message.contains("no parameter \(name)") && error.message.hasSuffix(" it takes \(known)"))
+        #expect(error.message.utf8.count < 200)
     }
 
     @Test func bodiesAreUTF8() {

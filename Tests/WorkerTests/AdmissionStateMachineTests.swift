@@ -203,7 +203,7 @@ import Webhooks
         _ = machine.begin(token: nil, at: at(0))
         #expect(machine.authenticate(token: "t", at: at(1)) == [.check(token: "t")])
         #expect(
-            machine.authenticate(token: "u", at: at(1)) == [.refuseAuthentication(ClientRefusal(.tooManyRequests))])
+            machine.authenticate(token: "u", at: at(1)) == [.refuseAuthentication(ClientRefusal(.unavailable))])
         let ada = identity("ada")
         #expect(
             machine.tokenChecked(.good(ada), at: at(2))

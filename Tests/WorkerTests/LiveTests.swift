@@ -3,6 +3,7 @@ import NIOCore
 import NIOEmbedded
 import Testing
 import WebSocketProtocol
+import Wire
 
 @testable import Worker
 
@@ -26,7 +27,7 @@ import WebSocketProtocol
             let channel = try live.ask(path + query, fields)
             let text = try live.text(channel)
             #expect(text.hasPrefix("HTTP/1.1 \(status) ") && text.contains("Content-Type: text/plain"))
-            #expect(text.contains("WWW-Authenticate: Bearer\r\n") == (status == "401"))
+            #expect(text.contains("\r\nWWW-Authenticate: Bearer"))
             #expect(!channel.isActive && live.worker.engine.openSockets == 0)
             #expect(live.feeds.calls.isEmpty)
             #expect(live.worker.engine.admission.refusals[.token] == 1)
@@ -60,6 +61,19 @@ import WebSocketProtocol
             let text = try live.text(channel)
             #expect(text.hasPrefix("HTTP/1.1 404 ") && text.contains("no API key allows observe"))
         }
+    }
+
+    @Test func theRefusalSaysWhetherTheKeyIsMissingUnknownOrTooWeak() throws {
+        let live = LiveFixture()
+        func refusal(_ fields: String) throws -> String { try live.text(try live.ask("/ws/stats", fields)) }
+        let missing = try refusal("")
+        #expect(missing.contains("WWW-Authenticate: Bearer\r\n") && missing.contains("Send an API key"))
+        let unknown = try refusal("Authorization: Bearer wrong-secret\r\n")
+        #expect(unknown.contains("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"))
+        #expect(unknown.contains("The API key is not known") && !unknown.contains("wrong-secret"))
+        let weak = try refusal("Authorization: Bearer \(LiveFixture.publisher)\r\n")
+        #expect(weak.contains("WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n"))
+        #expect(weak.contains("may not observe") && !weak.contains(LiveFixture.publisher))
     }
 
     @Test func theRulesOfOriginsHold() throws {
@@ -102,6 +116,8 @@ import WebSocketProtocol
         try first[0].channel.close().wait()
         _ = try live.open()
         #expect(live.worker.engine.openSockets == LiveConnections.maximum)
+        let counters = live.worker.engine.currentCounters()
+        #expect(counters.liveConnections == LiveConnections.maximum && counters.clients == 0)
     }
 
     // MARK: What the client says

@@ -109,7 +109,7 @@ import Wire
         // The reply's own, then all of them.
         #expect(offsets.dropFirst().map { String($0) } == (1...751).map { String($0) })
         #expect(worker.engine.counters.slowClientsClosed == 0)
-        #expect(try worker.handler(channel).recovery == nil)
+        #expect(try worker.handler(channel).backlog == nil)
     }
 
     @Test func aLaterPageThatIsGoneIsAGap() throws {
@@ -136,7 +136,7 @@ import Wire
         _ = try worker.operations()
         for number in 1...6 { try resume(worker, channel, room: "r\(number)", since: 0) }
         let first = try worker.operations()
-        #expect(first.count == Recovery.maxJoins)
+        #expect(first.count == Backlog.maxQuestions)
         #expect(try worker.handler(channel).core.isSuspended)
         var rooms: [String] = []
         var waiting = first
@@ -152,7 +152,7 @@ import Wire
         }
         #expect(rooms == (1...6).map { "r\($0)" })
         #expect(worker.engine.counters.resumed == 6)
-        #expect(try worker.handler(channel).recovery == nil)
+        #expect(try worker.handler(channel).backlog == nil)
     }
 
     @Test func leavingEndsIt() throws {
@@ -165,7 +165,7 @@ import Wire
         worker.reply(join.sequence, .joined(result(1...3, head: 9, isPartial: true)))
         worker.loop.run()
         #expect(try worker.operations().map(\.request) == [.leave(Self.room)])
-        #expect(try worker.handler(channel).recovery == nil)
+        #expect(try worker.handler(channel).backlog == nil)
         let frames = try channel.frames()
         #expect(frames.count == 1 && frames[0].contains(#""requestId":1"#))
     }
@@ -176,26 +176,6 @@ import Wire
         try resume(worker, channel, since: 0)
         worker.advance(.seconds(6))
         #expect(try channel.frames().filter { $0.contains("unavailable") }.count == 1)
-        #expect(try worker.handler(channel).recovery == nil)
+        #expect(try worker.handler(channel).backlog == nil)
     }
-}
-
-/// A transport that takes what is written when it is let.
-private final class PacedTransport: ChannelOutboundHandler {
-    typealias OutboundIn = ByteBuffer
-    private var waiting: [EventLoopPromise<Void>?] = []
-    var written: [ByteBuffer] = []
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        written.append(unwrapOutboundIn(data))
-        waiting.append(promise)
-    }
-
-    func release() {
-        let promises = waiting
-        waiting = []
-        for promise in promises { promise?.succeed() }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) { release() }
 }

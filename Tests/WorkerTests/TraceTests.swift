@@ -106,6 +106,30 @@ import Wire
         #expect(worker.engine.counters.traceEventsDropped == sink.dropped)
     }
 
+    /// By it the supervisor knows that the trace of a client is over.
+    @Test(arguments: [true, false]) func theEndOfTheFollowedClientIsNeverDropped(_ isReading: Bool) throws {
+        let worker = WorkerHarness()
+        worker.connectHub()
+        let sink = Sink(worker)
+        let (channel, other) = (try worker.v1(), try worker.v1())
+        let id = try worker.handler(channel).core.session.id.description
+        try worker.join("r", channel)
+        _ = begin(worker, 1, TraceFilter(client: id, payloads: true))
+        _ = begin(worker, 2, TraceFilter(client: id, room: "r", payloads: true))
+        let data = "\"" + String(repeating: "x", count: 5000) + "\""
+        for sequence in 1...100 { worker.deliver("r", data, sequence: UInt64(sequence)) }
+        try worker.handler(other).close(.policyViolation, reason: "kicked")
+        try worker.handler(channel).close(.policyViolation, reason: "kicked")
+        sink.isReading = isReading
+        worker.advance(.milliseconds(250))
+        sink.isReading = true
+        worker.advance(.milliseconds(250))
+        #expect(sink.kinds(1).last == .closed && sink.events[1]?.last?.client == id)
+        #expect(sink.kinds(1).count { $0 == .closed } == 1 && !sink.kinds(2).contains(.closed))
+        #expect(isReading ? sink.kinds(1).count > 1 : sink.kinds(1) == [.closed])
+        #expect(sink.dropped > 0)
+    }
+
     @Test func thereIsABoundToTraces() {
         let worker = WorkerHarness()
         for id in 1...TraceBook.maxTraces { #expect(begin(worker, id, TraceFilter(room: "r")) == .count(0)) }

@@ -86,8 +86,9 @@ package enum Reference {
 
         wsd runs without any configuration. What you want otherwise goes into `wsd.yaml`, into variables of the environment or
         into flags. `wsd --print-example-config` prints a file with every key (it is also in the repository,
-        [wsd.example.yaml](../wsd.example.yaml)); `wsd --check-config` checks without starting; `wsctl config` shows what is in
-        force and where each value came from.
+        [wsd.example.yaml](../wsd.example.yaml)); `wsd --check-config` checks without starting, also what the configuration names:
+        the files of keys and secrets are read, and whether the history's folder could be made and written (it leaves nothing
+        behind; run it as the user wsd runs as); `wsctl config` shows what is in force and where each value came from.
 
         ## Which value wins
 

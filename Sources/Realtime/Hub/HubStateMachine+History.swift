@@ -39,9 +39,13 @@ extension HubStateMachine {
             }
             if rooms.list[known].history == nil, let storage, (try? storage.position(of: name)) == position { continue }
             guard let index = loaded(name, now: context.now, wallTime: context.wallTime),
-                let history = rooms.list[index].history, history.failure(since: position) == nil
+                let history = rooms.list[index].history
             else {
                 gap(name, link, context)
+                continue
+            }
+            if let failure = history.failure(since: position) {
+                if failure == .ahead { beginAnew(index, context) } else { gap(name, link, context) }
                 continue
             }
             let missed = history.entries(above: position.offset, maxBytes: budget)
@@ -53,6 +57,14 @@ extension HubStateMachine {
             budget -= bytes
             for entry in missed.entries { redeliver(entry, index, link, context) }
         }
+    }
+
+    /// A worker was delivered more than is recorded: the storage has lost its end. No offset must come again with another
+    /// message, so the room gets a new epoch, and all of its members are told.
+    private mutating func beginAnew(_ index: Int, _ context: Context) {
+        rooms.list[index].history = RoomHistory(epoch: epochs.next())
+        rooms.list[index].readMarks = ReadMarks()
+        for entry in rooms.list[index].links { gap(rooms.list[index].name, entry.link, context) }
     }
 
     private mutating func gap(_ room: RoomName, _ link: LinkIndex, _ context: Context) {

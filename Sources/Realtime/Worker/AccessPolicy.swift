@@ -85,14 +85,11 @@ package struct AccessPolicy: Sendable {
     /// Decides on a client's command and counts it. Asked-for presence that the client may not see is taken out of a
     /// join. `isMember`: of the command's room, also a pending one.
     package mutating func admit(
-        _ command: inout ClientCommand, of session: inout ClientSession, wantsAnswer: Bool, now: MonotonicTime,
+        _ command: inout ClientCommand, of session: inout ClientSession, now: MonotonicTime,
         isMember: @autoclosure () -> Bool
     ) -> Admission {
         let counted = admitMessage(of: &session, now: now)
         guard counted == .granted else { return counted }
-        if wantsAnswer, session.unanswered >= ClientSession.maxUnanswered {
-            return .refused(ClientRefusal(.tooManyRequests))
-        }
         if let refusal = authorize(&command, for: &session, isMember: isMember()) { return .refused(refusal) }
         guard case .publish(let room, _) = command, let rate = rule(for: room).rate else { return .granted }
         return session.take(rate, of: room, abuseThreshold: abuseThreshold, now: now)
@@ -116,7 +113,7 @@ package struct AccessPolicy: Sendable {
         decision(on: room, for: &session).rights.contains(RoomRights(right))
     }
 
-    /// Why a command is not for this client; `nil`: it is. As ``admit(_:of:wantsAnswer:now:isMember:)`` without counting.
+    /// Why a command is not for this client; `nil`: it is. As ``admit(_:of:now:isMember:)`` without counting.
     package mutating func authorize(
         _ command: inout ClientCommand, for session: inout ClientSession, isMember: @autoclosure () -> Bool
     ) -> ClientRefusal? {

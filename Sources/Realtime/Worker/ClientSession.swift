@@ -4,7 +4,7 @@ package import Model
 ///
 /// Small while the client is idle and anonymous: what few clients need stands in ``Details``.
 package struct ClientSession: Sendable {
-    /// Requests of one client that may wait for an answer at once.
+    /// Requests of one client that may wait for an answer at once; the driver takes no further command then.
     package static let maxUnanswered = 1024
     /// A pause after which refused messages no longer count as being in a row.
     package static let abusePause = Duration.seconds(1)

@@ -90,6 +90,13 @@ package struct WorkerRealtime<Member, Frame> {
     /// The hub has said welcome on the present link.
     package var isUp: Bool { link == .up }
 
+    /// Half of what may wait for the hub does: clients' next commands had better wait where they are. Not while it is
+    /// away: what then is accepted waits for the next one.
+    package var isHubBehind: Bool { link == .up && held.pendingBytes > held.capacity / 2 }
+
+    /// It is behind no more, by far.
+    package var hasHubCaughtUp: Bool { link != .up || held.pendingBytes <= held.capacity / 4 }
+
     /// Operations held for the hub.
     package var heldCount: Int { held.count }
 

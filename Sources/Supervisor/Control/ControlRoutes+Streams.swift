@@ -31,7 +31,7 @@ extension ControlRoutes {
         }
     }
 
-    /// `GET /v1/trace`: what happens to somebody, until the caller hangs up.
+    /// `GET /v1/trace`: what happens to somebody, until the caller hangs up, or the client is gone that is followed alone.
     @Sendable func trace(_ request: Request, _ context: ControlContext) async throws -> Response {
         let query = try QueryParameters(request.uri, names: ["client", "room", "user", "payloads"])
         let filter = TraceFilter(
@@ -55,6 +55,10 @@ extension ControlRoutes {
                     for line in page { try await lines.write(line) }
                     try await lines.flush()
                     guard try await driver.wait({ $0.nextTraceLine(id) }) else { break }
+                }
+                if let last = try await driver.run({ $0.traceEnding(id) }) {
+                    try await lines.write(TraceLine.notice(last))
+                    try await lines.flush()
                 }
             } catch {
                 driver.execute { $0.endTrace(id) }

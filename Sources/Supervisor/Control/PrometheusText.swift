@@ -30,6 +30,9 @@ enum PrometheusText {
     private static func totals(_ totals: ServiceTotals, _ page: inout MetricsPage) {
         page.single("wsd_clients", .gauge, "Connected clients.", Double(totals.clients))
         page.single("wsd_users", .gauge, "Different users among them.", Double(totals.users))
+        page.single(
+            "wsd_live_connections", .gauge, "Live connections (/ws/logs, /ws/stats), which are no clients.",
+            Double(totals.liveConnections))
         page.single("wsd_rooms", .gauge, "Rooms with a member.", Double(totals.rooms))
         page.single("wsd_restarts_total", .counter, "Restarts of children.", Double(totals.restarts))
         page.single(

@@ -18,6 +18,8 @@ final class Child {
     var linkEnded = false
     /// The process has ended.
     var exit: ProcessExit?
+    /// Of its hello.
+    var boot: BootID?
     /// Hello was valid: it may be asked and told things.
     var isIntroduced = false
     var isReady = false

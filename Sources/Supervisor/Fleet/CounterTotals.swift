@@ -32,7 +32,7 @@ extension ChildCounters {
         decompressionOut &+= other.decompressionOut
         for (name, figures) in other.webhooks {
             var figures = figures
-            figures.inFlight = 0
+            (figures.inFlight, figures.waiting) = (0, 0)
             webhooks[name, default: WebhookFigures()].add(figures)
         }
         gaps &+= other.gaps
@@ -49,6 +49,7 @@ extension ChildCounters {
     mutating func add(_ other: ChildCounters) {
         addEnded(other)
         clients &+= other.clients
+        liveConnections &+= other.liveConnections
         rooms &+= other.rooms
         held &+= other.held
         hubLinks &+= other.hubLinks
@@ -61,6 +62,7 @@ extension ChildCounters {
         historyFileBytes &+= other.historyFileBytes
         for (name, figures) in other.webhooks {
             webhooks[name, default: WebhookFigures()].inFlight &+= figures.inFlight
+            webhooks[name, default: WebhookFigures()].waiting &+= figures.waiting
         }
     }
 }
@@ -71,7 +73,7 @@ extension ServiceTotals {
     /// - Parameter usersOfAWorker: the most that one worker has, which stands in while a new hub knows nobody yet.
     init(workers: ChildCounters, hub: ChildCounters, usersOfAWorker: Int) {
         self.init()
-        clients = workers.clients
+        (clients, liveConnections) = (workers.clients, workers.liveConnections)
         users = max(hub.users, usersOfAWorker)
         rooms = hub.rooms
         (historyRooms, historyMessages, historyBytes) = (hub.historyRooms, hub.historyMessages, hub.historyBytes)

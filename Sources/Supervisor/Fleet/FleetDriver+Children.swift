@@ -66,7 +66,8 @@ extension FleetDriver {
     private func received(_ message: ChildMessage, from child: Child) {
         let instance = child.instance
         switch message {
-        case .hello(_, let version, let link, _):
+        case .hello(_, let version, let link, let boot):
+            child.boot = boot
             child.isIntroduced = link == WsdVersion.link
             input { $0.childSaidHello(instance, version: version, link: link, now: now()) }
             guard child.isIntroduced else { return }

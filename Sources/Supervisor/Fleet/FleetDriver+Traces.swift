@@ -11,6 +11,8 @@ final class FleetTrace {
     var merger = TraceMerger()
     /// Workers that have been told of it.
     var workers: Set<InstanceID> = []
+    /// The client that it followed alone is gone: what is held is still given out.
+    fileprivate var isOver = false
     fileprivate var waiter: EventLoopPromise<Void>?
     fileprivate var isWakeScheduled = false
 
@@ -63,14 +65,23 @@ extension FleetDriver {
         return trace.merger.take(wallTime: Clocks.wallSeconds(), now: now())
     }
 
-    /// `true` when there may be something to read, at least once a second; `false` when the trace has ended.
+    /// `true` when there may be something to read, at least once a second; `false` when the trace has ended, or is over.
     func nextTraceLine(_ id: Int) -> EventLoopFuture<Bool> {
-        guard !isEnding, let trace = traces[id] else { return eventLoop.makeSucceededFuture(false) }
+        guard !isEnding, let trace = traces[id], !trace.isOver || !trace.merger.isEmpty else {
+            return eventLoop.makeSucceededFuture(false)
+        }
         let promise = trace.waiter ?? eventLoop.makePromise(of: Void.self)
         trace.waiter = promise
         scheduleWake(trace)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         return promise.futureResult.map { bound.value.traces[id] != nil }
+    }
+
+    /// The last line of a trace that is over; `nil`: it ends for another reason.
+    func traceEnding(_ id: Int) -> TraceNotice? {
+        guard let trace = traces[id], trace.isOver, let client = trace.filter.onlyClient else { return nil }
+        let sentence = "The client \(client) is gone: the trace ends."
+        return TraceNotice(time: Clocks.wallSeconds(), notice: sentence, ended: true)
     }
 
     // MARK: - What workers tell
@@ -81,6 +92,9 @@ extension FleetDriver {
         if dropped > 0 {
             let notice = "Events are missing here: \(child.source.name) had too many to tell."
             lines.append(.notice(self.notice(notice, child, dropped: dropped)))
+        }
+        if let client = trace.filter.onlyClient?.description {
+            trace.isOver = trace.isOver || events.contains { $0.kind == .closed && $0.client == client }
         }
         add(lines, to: trace)
     }
@@ -101,6 +115,7 @@ extension FleetDriver {
             let end = exit == .exited(0) ? "has ended" : exit.sentence
             let loss = exit == .exited(0) ? "." : "; what it had not told yet is missing."
             let notice = "\(child.source.name) (pid \(child.pid)) \(end)\(loss)"
+            if let client = trace.filter.onlyClient, client.boot == child.boot { trace.isOver = true }
             add([.notice(self.notice(notice, child))], to: trace)
         }
     }

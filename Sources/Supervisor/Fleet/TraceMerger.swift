@@ -27,6 +27,9 @@ struct TraceMerger {
     /// When the first line held may be given out.
     private(set) var nextDue: MonotonicTime?
 
+    /// Nothing is left to be given out.
+    var isEmpty: Bool { held.isEmpty && missing == 0 }
+
     init() {}
 
     /// Takes lines of one worker, in order. Returns how many were dropped.

@@ -15,13 +15,8 @@ struct ServiceSockets {
     /// Takes the control socket first: whoever holds it is the running service.
     static func open(_ configuration: WsdConfiguration, environment: [String: String]) -> Result<Self, StartFailure> {
         do throws(StartFailure) {
+            if let problem = problem(configuration.control, environment: environment) { throw problem }
             let paths = RuntimePaths(explicit: configuration.control.socket, environment: environment, uid: geteuid())
-            guard paths.controlSocket.utf8.count <= RuntimePaths.maxControlSocketBytes else {
-                throw StartFailure(
-                    exitCode: ExitCode.configuration,
-                    message: "\(paths.controlSocket) is too long for a control socket: at most "
-                        + "\(RuntimePaths.maxControlSocketBytes) bytes. Name a shorter one with --socket.")
-            }
             do throws(RuntimeDirectoryError) {
                 try RuntimeDirectory.prepare(paths)
             } catch {
@@ -41,6 +36,20 @@ struct ServiceSockets {
         }
     }
 
+    /// What is wrong with the configuration of the control socket on this machine.
+    static func problem(_ configuration: ControlConfiguration, environment: [String: String]) -> StartFailure? {
+        let path = RuntimePaths(explicit: configuration.socket, environment: environment, uid: geteuid()).controlSocket
+        if path.utf8.count > RuntimePaths.maxControlSocketBytes {
+            let sentence =
+                "\(path) is too long for a control socket: at most \(RuntimePaths.maxControlSocketBytes) bytes. "
+                + "Name a shorter one with --socket."
+            return StartFailure(exitCode: ExitCode.configuration, message: sentence)
+        }
+        guard let group = configuration.group, UserGroups.id(ofGroup: group) == nil else { return nil }
+        let sentence = "control.group: there is no group “\(group)” on this machine. Make it with `groupadd \(group)`."
+        return StartFailure(exitCode: ExitCode.configuration, message: sentence)
+    }
+
     /// Frees the paths: the files of the sockets and the private directory.
     ///
     /// - Parameter closingControl: `false` when the event loop has the control socket's descriptor.
@@ -58,16 +67,7 @@ struct ServiceSockets {
     private static func controlSocket(
         _ configuration: ControlConfiguration, _ paths: RuntimePaths
     ) throws(StartFailure) -> ServiceSockets {
-        var group: UInt32?
-        if let name = configuration.group {
-            group = UserGroups.id(ofGroup: name)
-            guard group != nil else {
-                throw StartFailure(
-                    exitCode: ExitCode.configuration,
-                    message:
-                        "control.group: there is no group “\(name)” on this machine. Make it with `groupadd \(name)`.")
-            }
-        }
+        let group = configuration.group.flatMap(UserGroups.id(ofGroup:))
         let mode: UInt32 = configuration.readOnlyOthers ? 0o666 : 0o660
         do throws(UnixListenerError) {
             let control = try UnixListener.bind(path: paths.controlSocket, mode: mode, group: group)

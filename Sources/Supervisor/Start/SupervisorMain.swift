@@ -38,7 +38,11 @@ package enum SupervisorMain {
     }
 
     /// `--check-config` and `--print-config`: says what is wrong, or what there is. Returns the exit status.
-    package static func check(file: String?, flags: ConfigurationFlags, printing: Bool) -> Int32 {
+    ///
+    /// - Parameter childProblems: what would keep a child of the service from starting; not asked where it is printed only.
+    package static func check(
+        file: String?, flags: ConfigurationFlags, printing: Bool, childProblems: (WsdConfiguration) -> [String]
+    ) -> Int32 {
         let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
         do throws(ConfigurationErrors) {
             let loaded = try loader.load()
@@ -50,6 +54,13 @@ package enum SupervisorMain {
                     say("\(entry.key): \(entry.value)\(gap)  # \(entry.source)\n", on: STDOUT_FILENO)
                 }
             } else {
+                let configuration = loaded.configuration
+                let own = ServiceSockets.problem(configuration.control, environment: loader.environment)
+                let problems = (own.map { [$0.message] } ?? []) + childProblems(configuration)
+                guard problems.isEmpty else {
+                    for problem in problems { say("\(problem)\n", on: STDERR_FILENO) }
+                    return ExitCode.configuration
+                }
                 say("ok: \(loaded.file ?? "no wsd.yaml; defaults, environment and flags")\n", on: STDOUT_FILENO)
             }
             return ExitCode.success

@@ -7,7 +7,7 @@ package enum BackendHTTP {
     ///
     /// - Parameters:
     ///   - path: behind `<prefix>api/v1/`, still percent-encoded (a room's name may hold a slash), without the query.
-    ///   - query: behind `?`, still percent-encoded; `nil`: none.
+    ///   - query: behind `?`, still percent-encoded; `nil`: none. A parameter that the call does not know is refused.
     ///   - idempotencyKey: value of the header `Idempotency-Key`: the `messageId` of a message that has none of its own;
     ///     entry `n` of a batch gets `KEY:n`.
     ///   - maxRoomLength: `rooms.maxNameLength`, bytes.
@@ -15,15 +15,13 @@ package enum BackendHTTP {
         method: String, path: String, query: String?, idempotencyKey: String?, body: ByteBuffer, maxRoomLength: Int
     ) -> Result<BackendRequest, BackendError> {
         do throws(BackendError) {
-            let route = try BackendRoute(method: method, path: path)
+            let route = try BackendRoute(method: method, path: path, query: query ?? "")
             let request: BackendRequest
             if method == "POST" {
                 request = try decode(route, body, maxRoomLength: maxRoomLength)
             } else {
-                var arguments = route.arguments
-                try arguments.add(query: query ?? "")
                 let none = UnsafeRawBufferPointer(start: nil, count: 0)
-                request = try arguments.request(route.type, maxRoomLength: maxRoomLength, in: none)
+                request = try route.arguments.request(route.type, maxRoomLength: maxRoomLength, in: none)
             }
             guard let key = idempotencyKey else { return .success(request) }
             return .success(try request.named(key))

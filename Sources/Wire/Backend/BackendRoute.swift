@@ -1,10 +1,19 @@
 /// A method and path of the backend's API: the type of call and what the path says of it.
 struct BackendRoute {
+    /// Characters of a peer's own text in a sentence.
+    private static let maxQuoted = 64
+
     let type: String
-    let arguments: BackendArguments
+    private(set) var arguments: BackendArguments
+
+    /// - Parameter query: still percent-encoded; a name that is none of the call's is refused.
+    init(method: String, path: String, query: String) throws(BackendError) {
+        try self.init(method: method, path: path)
+        try arguments.add(query: query, of: self)
+    }
 
     /// `path` still percent-encoded, without a slash before it.
-    init(method: String, path: String) throws(BackendError) {
+    private init(method: String, path: String) throws(BackendError) {
         var segments: [String] = []
         for segment in path.split(separator: "/", omittingEmptySubsequences: false) {
             guard let text = PercentEncoding.decode(segment.utf8, plusIsSpace: false) else {
@@ -62,6 +71,28 @@ struct BackendRoute {
     }
 }
 
+extension BackendRoute {
+    /// Names of the query's parameters.
+    private var parameters: [String] {
+        switch type {
+        case "rooms": ["prefix", "limit"]
+        case "history": ["from", "limit", "reverse"]
+        default: []
+        }
+    }
+
+    /// `nil`: the call takes a parameter of this name.
+    func refusal(ofParameter name: String) -> BackendError? {
+        let known = parameters
+        guard !known.contains(name) else { return nil }
+        let quoted = known.map { "`\($0)`" }
+        let list =
+            quoted.isEmpty
+            ? "none" : quoted.dropLast().joined(separator: ", ") + " and " + (quoted.last ?? "")
+        return .invalid("This call has no parameter `\(name.prefix(Self.maxQuoted))` in its query; it takes \(list)")
+    }
+}
+
 extension BackendArguments {
     /// What the path names counts, whatever the body says.
     mutating func override(by path: BackendArguments) {
@@ -72,13 +103,14 @@ extension BackendArguments {
         }
     }
 
-    /// Parameters as a form has them (`+` is a space); unknown ones are ignored, of one given twice the last counts.
-    mutating func add(query: String) throws(BackendError) {
+    /// Parameters as a form has them (`+` is a space); of one given twice the last counts.
+    fileprivate mutating func add(query: String, of route: BackendRoute) throws(BackendError) {
         for pair in query.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = PercentEncoding.decode(parts[0].utf8, plusIsSpace: true),
                 let value = PercentEncoding.decode(parts.count > 1 ? parts[1].utf8 : "".utf8[...], plusIsSpace: true)
             else { throw .invalid("The query is not percent-encoded UTF-8") }
+            if let refusal = route.refusal(ofParameter: name) { throw refusal }
             func number() throws(BackendError) -> UInt64 {
                 guard let number = UInt64(value) else { throw .invalid("`\(name)` must be a whole number, 0 or more") }
                 return number
@@ -95,27 +127,5 @@ extension BackendArguments {
             default: break
             }
         }
-    }
-}
-
-/// RFC 3986 section 2.1.
-enum PercentEncoding {
-    /// `nil`: a broken escape, or not UTF-8 once decoded.
-    static func decode(_ text: Substring.UTF8View, plusIsSpace: Bool) -> String? {
-        var plain: [UInt8] = []
-        plain.reserveCapacity(text.count)
-        var rest = text
-        while let byte = rest.popFirst() {
-            switch byte {
-            case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap({ JSONString.hexDigit($0) }),
-                    let low = rest.popFirst().flatMap({ JSONString.hexDigit($0) })
-                else { return nil }
-                plain.append(UInt8(truncatingIfNeeded: high << 4 | low))
-            case UInt8(ascii: "+") where plusIsSpace: plain.append(0x20)
-            default: plain.append(byte)
-            }
-        }
-        return String(validating: plain, as: UTF8.self)
     }
 }

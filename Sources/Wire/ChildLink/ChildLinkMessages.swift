@@ -82,6 +82,8 @@ package enum ChildDescriptors {
 package struct ChildCounters: Codable, Sendable, Equatable {
     /// Gauge: open WebSocket connections (workers).
     package var clients = 0
+    /// Gauge: open live connections (`/ws/logs`, `/ws/stats`; workers); they are no clients.
+    package var liveConnections = 0
     /// Gauge: rooms with a member here (workers), rooms in all (hub).
     package var rooms = 0
     package var connectionsAccepted = 0

@@ -52,32 +52,3 @@ package struct LatencyHistogram: Codable, Sendable, Equatable {
         return nil
     }
 }
-
-/// Calls of one webhook.
-package struct WebhookFigures: Codable, Sendable, Equatable {
-    package var calls = 0
-    /// No answer of the application's: no connection, a status that is none, too late, too many waiting.
-    package var failures = 0
-    /// Further attempts.
-    package var retries = 0
-    /// The application said no.
-    package var refusals = 0
-    /// All calls together, milliseconds.
-    package var milliseconds = 0
-    /// Attempts that took too long.
-    package var timeouts = 0
-    /// Gauge: calls that wait for their answer.
-    package var inFlight = 0
-
-    package init() {}
-
-    package mutating func add(_ other: WebhookFigures) {
-        calls &+= other.calls
-        failures &+= other.failures
-        retries &+= other.retries
-        refusals &+= other.refusals
-        milliseconds &+= other.milliseconds
-        timeouts &+= other.timeouts
-        inFlight &+= other.inFlight
-    }
-}

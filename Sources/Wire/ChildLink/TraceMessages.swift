@@ -1,3 +1,5 @@
+package import Model
+
 // What `wsctl trace` shows: the supervisor asks every worker with ``ChildQuery/trace(id:_:)``, and each streams
 // ``ChildMessage/trace(id:events:dropped:)`` until ``ChildQuery/untrace(id:)``, or until the supervisor is gone.
 
@@ -17,6 +19,9 @@ package struct TraceFilter: Codable, Sendable, Equatable {
     }
 
     package var isEmpty: Bool { client == nil && room == nil && user == nil }
+
+    /// The client, where it alone is followed: once that has closed, nothing more can come.
+    package var onlyClient: ClientID? { room == nil && user == nil ? client.flatMap { ClientID($0) } : nil }
 }
 
 /// One thing that happened to a client, a room or a user.

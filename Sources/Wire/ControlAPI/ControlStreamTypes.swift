@@ -17,7 +17,7 @@
 // POST /v1/stop             the same
 // POST /v1/kick             KickBody → CountAnswer (0: no such client is answered 404)
 // POST /v1/publish          PublishBody → CountAnswer
-// GET /v1/trace             NDJSON: TraceLine, until the caller hangs up
+// GET /v1/trace             NDJSON: TraceLine, until the caller hangs up; of a client alone, until that is gone
 //                           ?client= &room= &user= &payloads=1
 // … /v1/api/…               the backend's API (BackendHTTP), without a key
 // GET /metrics              Prometheus text, version 0.0.4
@@ -64,6 +64,11 @@ package enum TraceLine: Codable, Sendable, Equatable {
         case notice
     }
 
+    /// The trace is over, as it was to be.
+    package var isLast: Bool {
+        if case .notice(let notice) = self { notice.ended ?? false } else { false }
+    }
+
     package init(from decoder: any Decoder) throws {
         if try decoder.container(keyedBy: Key.self).contains(.notice) {
             self = .notice(try TraceNotice(from: decoder))
@@ -89,11 +94,14 @@ package struct TraceNotice: Codable, Sendable, Equatable {
     package var worker: Int?
     /// Events that are missing here.
     package var dropped: Int?
+    /// `true`: the trace is over, because the client it followed is gone. The last line.
+    package var ended: Bool?
 
-    package init(time: Double, notice: String, worker: Int? = nil, dropped: Int? = nil) {
+    package init(time: Double, notice: String, worker: Int? = nil, dropped: Int? = nil, ended: Bool? = nil) {
         self.time = time
         self.notice = notice
         self.worker = worker
         self.dropped = dropped
+        self.ended = ended
     }
 }

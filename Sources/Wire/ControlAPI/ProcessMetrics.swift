@@ -11,8 +11,8 @@ package enum ProcessMetrics {
         for (labels, counters) in members {
             for (hook, figures) in counters.webhooks.sorted(by: { $0.key < $1.key }) {
                 page.summary(
-                    "wsd_webhook_duration_seconds", labels + [("hook", hook)], sum: Double(figures.milliseconds) / 1000,
-                    count: max(0, figures.calls - figures.inFlight))
+                    "wsd_webhook_duration_seconds", labels + [("hook", hook)], sum: Double(figures.microseconds) / 1e6,
+                    count: figures.ended)
             }
         }
         page.family(
@@ -92,6 +92,9 @@ package enum ProcessMetrics {
 
     private static let workerFamilies = [
         Family("wsd_worker_clients", .gauge, "Connected clients of a worker.", \.clients),
+        Family(
+            "wsd_worker_live_connections", .gauge, "Open live connections (/ws/logs, /ws/stats) of a worker.",
+            \.liveConnections),
         Family("wsd_worker_users", .gauge, "Different users among the clients of a worker.", \.users),
         Family("wsd_worker_rooms", .gauge, "Rooms with a member on a worker.", \.rooms),
         Family("wsd_worker_hub_link_up", .gauge, "Whether a worker's link to the hub is up.", \.hubLinks),

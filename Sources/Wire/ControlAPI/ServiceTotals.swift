@@ -2,7 +2,9 @@
 package struct ServiceTotals: Codable, Sendable, Equatable {
     /// Now: connections.
     package var clients = 0
-    /// Now: different users among them.
+    /// Now: live connections (`/ws/logs`, `/ws/stats`), which are no clients.
+    package var liveConnections = 0
+    /// Now: different users among the clients.
     package var users = 0
     /// Now: rooms with a member.
     package var rooms = 0
@@ -95,8 +97,8 @@ package struct WebhookTotals: Codable, Sendable, Equatable {
         retries = figures.retries
         refusals = figures.refusals
         inFlight = figures.inFlight
-        let ended = figures.calls - figures.inFlight
-        meanMilliseconds = ended > 0 ? Double(figures.milliseconds) / Double(ended) : nil
+        let ended = figures.ended
+        meanMilliseconds = ended > 0 ? Double(figures.microseconds) / 1000 / Double(ended) : nil
     }
 }
 

@@ -119,7 +119,7 @@ extension AdmissionStateMachine {
     /// The client sent `auth`.
     mutating func authenticate(token: String, at moment: Moment) -> [Action] {
         guard !hasEnded else { return [] }
-        guard attempt == nil else { return [.refuseAuthentication(ClientRefusal(.tooManyRequests))] }
+        guard attempt == nil else { return [.refuseAuthentication(ClientRefusal(.unavailable))] }
         guard rules.checksTokens || rules.asksWebhook else {
             return refuse(.unauthenticated, "no token can be checked here", .token)
         }

@@ -10,6 +10,8 @@ enum ConnectionAction {
     case command(ClientCommand, request: RequestID?, data: ByteBuffer)
     /// A message that is none: to be counted, and answered with that error.
     case unreadable(ClientErrorCode, request: RequestID?)
+    /// More than ``ConnectionCore/Limits/holdAbove`` is due to the client: see whether it may go on.
+    case pause
     /// Send what is due, then close the transport. `lingering`: end only the own side and let the peer's bytes run out
     /// for a bounded time, so that the close frame is not lost to a reset.
     case end(ConnectionEnd, lingering: Bool)
@@ -47,6 +49,7 @@ extension ConnectionCore {
                 if let action = message(kind, payload, limits: limits) { return action }
             case .ping(let payload):
                 if !webSocket.isCloseSent { FrameWriter.writePong(payload, into: &outbound) }
+                if outbound.readableBytes > limits.holdAbove { return .pause }
             case .pong:
                 break
             case .close(let code, _):
@@ -71,7 +74,7 @@ extension ConnectionCore {
         switch purpose {
         case .echo:
             writeMessage(kind, payload)
-            return nil
+            return outbound.readableBytes > limits.holdAbove ? .pause : nil
         case .simple:
             guard kind == .text else { return .unreadable(.unsupportedData, request: nil) }
             return action(SimpleDialect.decode(payload, maxRoomLength: limits.roomName), in: payload)

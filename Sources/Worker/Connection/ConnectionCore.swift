@@ -141,6 +141,8 @@ extension ConnectionCore {
         var closeTimeout = Duration.seconds(2)
         /// Bytes that may wait for a client.
         var outboundQueue: Int
+        /// Above so many of them no further command of the client is taken.
+        var holdAbove: Int { outboundQueue / 2 }
         /// At most, of a message and its frame: names of 1,024 and 256 bytes, escaped, and what is short.
         private static let envelope = 16 * 1024
         /// Bytes that may be held for a client while it is suspended: what one read brings, and its unfinished message.

@@ -143,7 +143,9 @@ extension ConnectionHandler: TurnEndWriter {
         guard let context else { return }
         if core.outbound.readableBytes > 0 {
             markIfDue()
-            recoverFurther()
+            // It reads, if slowly.
+            if core.isSuspended { core.since = engine.now }
+            backlogChanged()
         } else {
             finish(context)
         }
@@ -162,13 +164,18 @@ extension ConnectionHandler: TurnEndWriter {
     /// A client that lets more than its queue's bound pile up is given up. What it missed and is being given again does
     /// not count against it.
     private func checkQueue(_ context: ChannelHandlerContext) {
-        let limit = engine.limits.outboundQueue + (recovery?.unread ?? 0)
+        let limit = engine.limits.outboundQueue + (backlog?.unread ?? 0)
         guard core.outbound.readableBytes + handedOver > limit, queuedBytes > limit else { return }
+        giveUp()
+    }
+
+    /// Ends a connection whose client reads too slowly.
+    func giveUp() {
         guard ending == .none || ending == .linger, !core.marks.contains(.slow) else { return }
         core.marks.insert(.slow)
         engine.slowClient(self)
         recycleOutbound()
-        recovery = nil
+        backlog = nil
         let code = CloseCode.tryAgainLater
         let reason = "the client reads too slowly"
         let wasSuspended = core.isSuspended
@@ -196,8 +203,7 @@ extension ConnectionHandler: TurnEndWriter {
             ending = .lingering
             context.close(mode: .output, promise: nil)
         }
-        guard recovery != nil else { return }
-        recovery?.unread = 0
-        recoverFurther()
+        backlog?.unread = 0
+        backlogChanged()
     }
 }

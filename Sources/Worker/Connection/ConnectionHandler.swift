@@ -30,8 +30,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         case identity(RequestID?)
         /// A webhook's answer, by the number of the call.
         case webhook(UInt64)
-        /// What was missed in some rooms: until the client has read enough of it.
-        case recovery
+        /// Until the client has read enough, or been answered enough, or the hub has caught up.
+        case flow
     }
 
     var core: ConnectionCore
@@ -39,8 +39,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Its place in the engine's table; set by the engine.
     var key = ConnectionKey(slot: 0, generation: 0)
     var wait: Wait
-    /// Set while the client resumes rooms.
-    var recovery: Recovery?
+    /// Set while the client is owed long answers.
+    var backlog: Backlog?
 
     let engine: WorkerEngine
     var context: ChannelHandlerContext?
@@ -97,7 +97,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard context != nil else { return }
         context = nil
         descriptor = -1
-        recovery = nil
+        backlog = nil
         recycleOutbound()
         engine.connectionClosed(self)
     }
@@ -141,9 +141,12 @@ final class ConnectionHandler: ChannelInboundHandler {
                 engine.execute(command, request: request, data: data, from: self)
             case .unreadable(let code, let request):
                 engine.unreadable(code, request: request, from: self)
+            case .pause:
+                break
             case .end(let reason, let lingering):
                 ended(reason, lingering: lingering)
             }
+            holdIfDue()
         }
         isDriving = false
         engine.counters.messagesIn &+= core.session.messagesIn - messagesIn
@@ -207,6 +210,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// The wheel came round.
     func timeElapsed() {
         unshare()
+        guard !isStalled else { return giveUp() }
         switch core.timeElapsed(now: engine.now, limits: engine.limits) {
         case .look(let time):
             if let time { engine.look(at: self, at: time) }

@@ -178,6 +178,7 @@ final class HubLinkClient: TurnEndWriter {
             wasLost = true
             engine.logger.warning("Hub link lost")
         }
+        engine.releaseHeld()
         retry()
     }
 

@@ -50,6 +50,11 @@ final class ControlStream: ChannelInboundHandler {
             .whenFailure { _ in self.finish(.refused(.liveUnavailable)) }
     }
 
+    /// Whether more is read for now. What was read before comes all the same.
+    func setReading(_ isReading: Bool) {
+        try? channel?.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+
     /// Nothing more is wanted.
     func close() {
         finish(nil)

@@ -27,9 +27,8 @@ struct LiveAccess: Sendable {
     /// - Returns: with the reason of a refusal.
     func decide(_ feed: LiveFeed, _ head: RequestHead, _ offer: HandshakeOffer) -> (UpgradeDecision, RefusalReason?) {
         guard isOpen else { return (.refuse(.liveIsOff), .path) }
-        guard let secret = Self.secret(head), let key = keys.authenticate(secret) else {
-            return (.refuse(.liveNeedsKey), .token)
-        }
+        guard let secret = Self.secret(head) else { return (.refuse(.liveNeedsKey), .token) }
+        guard let key = keys.authenticate(secret) else { return (.refuse(.liveKeyUnknown), .token) }
         guard key.allow.contains(.observe) else { return (.refuse(.keyMayNotObserve(key)), .token) }
         switch feed.call(head.query) {
         case .success(let call): return (.live(offer, LiveRequest(feed: feed, call: call, keyName: key.name)), nil)
@@ -53,8 +52,16 @@ extension HTTPRefusal {
         sentence: "Send an API key that allows observe: Authorization: Bearer KEY, or the query parameter token=KEY.",
         fields: [HTTPField("WWW-Authenticate", "Bearer")])
 
+    /// RFC 6750 section 3.1; the key itself is in none of it.
+    static let liveKeyUnknown = HTTPRefusal(
+        status: 401,
+        sentence: "The API key is not known: its hash stands in no entry of api.keys. Compare it with wsctl key hash.",
+        fields: [HTTPField("WWW-Authenticate", "Bearer error=\"invalid_token\"")])
+
     static func keyMayNotObserve(_ key: APIKey) -> HTTPRefusal {
-        HTTPRefusal(status: 403, sentence: "The key \(key.name) may not observe; add observe to its allow in api.keys.")
+        HTTPRefusal(
+            status: 403, sentence: "The key \(key.name) may not observe; add observe to its allow in api.keys.",
+            fields: [HTTPField("WWW-Authenticate", "Bearer error=\"insufficient_scope\"")])
     }
 
     static let tooManyLive = HTTPRefusal(

@@ -15,8 +15,11 @@ struct LiveConnections {
 
     var all: [LiveHandler] { Array(handlers.values) }
 
+    /// Those that are neither refused nor being closed.
+    var served: Int { handlers.values.count(where: \.isServed) }
+
     /// Whether one more may be served.
-    var hasRoom: Bool { handlers.values.count(where: \.isServed) < Self.maximum }
+    var hasRoom: Bool { served < Self.maximum }
 
     mutating func insert(_ handler: LiveHandler) {
         handlers[ObjectIdentifier(handler)] = handler

@@ -1,5 +1,6 @@
 import Model
 import WebSocketProtocol
+import Wire
 
 /// What operators and their pages can follow over WebSocket, by path.
 enum LiveFeed: String, CaseIterable, Sendable {
@@ -26,7 +27,7 @@ enum LiveFeed: String, CaseIterable, Sendable {
             for name in ["level", "worker", "source", "lines", "since", "grep", "after"] {
                 guard let value = QueryText.value(of: name, in: query) else { continue }
                 guard value.utf8.count <= Self.maxValue else { return .failure(.liveValueTooLong(name)) }
-                call += "&\(name)=\(Self.escaped(value))"
+                call += "&\(name)=\(PercentEncoding.encode(value))"
             }
             return .success(call)
         case .stats:
@@ -35,24 +36,6 @@ enum LiveFeed: String, CaseIterable, Sendable {
             guard let seconds = Int(digits), Self.intervals.contains(seconds) else { return .failure(.liveInterval) }
             return .success("/v1/stats?follow=\(seconds)s")
         }
-    }
-
-    /// Only unreserved characters stay (RFC 3986 section 2.3).
-    private static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count)
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                bytes.append(byte)
-            default:
-                bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

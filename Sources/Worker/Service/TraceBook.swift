@@ -29,6 +29,11 @@ struct TraceBook {
         var events: [TraceEvent] = []
         var used = 0
         var dropped = 0
+
+        /// The last event there can be: it is told whatever else is dropped.
+        func isOver(with event: TraceEvent) -> Bool {
+            event.kind == .closed && filter.onlyClient.map { $0.description == event.client } ?? false
+        }
     }
 
     private var traces: [Trace] = []
@@ -87,7 +92,7 @@ struct TraceBook {
                 kept.payload = String(decoding: shown, as: UTF8.self)
             }
             let size = Self.eventOverhead + (kept.payload?.utf8.count ?? 0)
-            guard trace.used + size <= Self.bytesPerTick else {
+            guard trace.used + size <= Self.bytesPerTick || trace.isOver(with: event) else {
                 traces[index].dropped += 1
                 continue
             }
@@ -102,8 +107,9 @@ struct TraceBook {
         var dropped = 0
         for index in traces.indices {
             if !isWritable {
-                traces[index].dropped += traces[index].events.count
-                traces[index].events = []
+                let trace = traces[index]
+                traces[index].events.removeAll { !trace.isOver(with: $0) }
+                traces[index].dropped += trace.events.count - traces[index].events.count
             }
             traces[index].used = 0
             guard isWritable, !traces[index].events.isEmpty || traces[index].dropped > 0 else { continue }

@@ -12,7 +12,16 @@ extension WorkerEngine {
             acknowledged: acknowledged, settled: settled, now: turnTime, encode: Self.encode
         ) { answered.append(($0, $1)) }
         for (request, refusal) in answered { decided(request, refusal) }
+        releaseHeld()
         hubLink?.markIfDue()
+    }
+
+    /// Takes further commands of those that waited for the hub, if it has caught up (or is gone).
+    func releaseHeld() {
+        guard !heldForHub.isEmpty, realtime.hasHubCaughtUp else { return }
+        let keys = heldForHub
+        heldForHub = []
+        for key in keys { connections[key]?.goOnIfDue() }
     }
 
     /// The acknowledgement alone has decided on a request.
@@ -34,8 +43,13 @@ extension WorkerEngine {
             } else if let id = request.id, let data = success(of: command) {
                 connection.send { $0.sendReply(id, data) }
             }
-            if request.isRecovery { connection.recoveryEnded() }
+            told(request, connection)
         }
+    }
+
+    /// A client has its answer, wholly.
+    private func told(_ request: PendingRequest, _ connection: ConnectionHandler) {
+        if request.isQuestion { connection.questionAnswered() } else { connection.goOnIfDue() }
     }
 
     func replied(_ sequence: UInt64, _ reply: HubReply) {
@@ -70,12 +84,15 @@ extension WorkerEngine {
         case .published(let position, let isRepetition):
             guard let id = request.id, let room = request.room else { return }
             connection.send { $0.sendReply(id, .published(room, position: position, isRepetition: isRepetition)) }
+            told(request, connection)
         case .history(let page):
             guard let id = request.id else { return }
-            connection.send { $0.sendReply(id, .history(page)) }
+            connection.sendLongAnswer { $0.sendReply(id, .history(page)) }
+            told(request, connection)
         case .presence(let members, let clients):
             guard let id = request.id, let room = request.room else { return }
-            connection.send { $0.sendReply(id, .presence(room, members: members, clients: clients)) }
+            connection.sendLongAnswer { $0.sendReply(id, .presence(room, members: members, clients: clients)) }
+            told(request, connection)
         case .admitted, .rejected, .backend:
             break
         }
@@ -85,7 +102,7 @@ extension WorkerEngine {
         switch request.purpose {
         case .command(let command):
             refuseForHub(refusal, request: request.id, to: connection, about: command)
-            if request.isRecovery { connection.recoveryEnded() }
+            told(request, connection)
         case .subscription(let room, _):
             subscriptionFailed(refusal, room, request.client)
         case .continuation:
@@ -101,7 +118,7 @@ extension WorkerEngine {
         let request = answer.request
         switch request.purpose {
         case .command:
-            if let id = request.id { connection.send { $0.sendReply(id, .joined(result)) } }
+            if let id = request.id { connection.sendLongAnswer { $0.sendReply(id, .joined(result)) } }
             countRecovery(result, request, connection)
         case .continuation:
             // The first page was promised to be the beginning of all of it.
@@ -117,8 +134,8 @@ extension WorkerEngine {
         if let epoch = result.position?.epoch { connection.sendMissed(result.missed, room: result.room, epoch: epoch) }
         if case .partial(let position) = answer.membership {
             connection.recoveryGoesOn(result.room, from: position)
-        } else if request.isRecovery {
-            connection.recoveryEnded()
+        } else {
+            told(request, connection)
         }
         if trace.isActive { traceJoin(result, answer, connection) }
     }
@@ -179,6 +196,7 @@ extension WorkerEngine {
             case .subscription, .continuation, .connect, .identify: break
             }
         }
+        releaseHeld()
         hubLink?.markIfDue()
     }
 
@@ -191,6 +209,12 @@ extension WorkerEngine {
 }
 
 extension PendingRequest {
-    /// It asks for what was missed.
-    fileprivate var isRecovery: Bool { join?.options.since != nil }
+    /// It counts as one of the client's open questions (``Backlog``).
+    fileprivate var isQuestion: Bool {
+        switch purpose {
+        case .command(let command): command.hasLongAnswer
+        case .continuation: true
+        case .subscription, .connect, .identify, .backend: false
+        }
+    }
 }

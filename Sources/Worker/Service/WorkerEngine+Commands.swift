@@ -1,3 +1,4 @@
+import Logging
 import Model
 import NIOCore
 import Realtime
@@ -11,7 +12,7 @@ extension WorkerEngine {
         let room = command.room
         let serial = connection.serial
         let verdict = policy.admit(
-            &command, of: &connection.core.session, wantsAnswer: request != nil, now: turnTime,
+            &command, of: &connection.core.session, now: turnTime,
             isMember: room.map { realtime.isMember(serial, of: $0) } ?? false)
         switch verdict {
         case .granted: carryOut(command, request: request, data: data, from: connection)
@@ -88,6 +89,7 @@ extension WorkerEngine {
     }
 
     private func accepted(_ command: ClientCommand, _ connection: ConnectionHandler) {
+        if command.hasLongAnswer { connection.questionAsked() }
         switch command {
         case .publish, .broadcast, .direct:
             counters.publications += 1
@@ -96,7 +98,6 @@ extension WorkerEngine {
                 connection.core.marks.insert(.reconnected)
                 counters.reconnects += 1
             }
-            if options.since != nil { connection.recoveryBegan() }
         default:
             break
         }
@@ -139,6 +140,7 @@ extension WorkerEngine {
 
     private func abused(_ connection: ConnectionHandler) {
         counters.rateLimited += 1
+        logClose("Client goes on above its rate limit: closed", connection)
         connection.close(.rateLimitAbuse, reason: "rate limit exceeded")
     }
 

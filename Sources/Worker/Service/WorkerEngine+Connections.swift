@@ -105,8 +105,8 @@ extension WorkerEngine {
             if core.marks.contains(.admitted), application.hooks.contains(.disconnect) {
                 application.tell(.disconnect(client: core.session.id, user: user))
             }
-            traceEnd(connection)
         }
+        traceEnd(connection)
         logger.debug("Client gone", metadata: ["client.id": "\(core.session.id)"])
         socketClosed()
     }
@@ -118,14 +118,19 @@ extension WorkerEngine {
 
     func slowClient(_ connection: ConnectionHandler) {
         counters.slowClientsClosed += 1
-        let (isAdmitted, suppressed) = slowLog.admit(now: now)
+        logClose("Client reads too slowly: closed", connection, ["queue.bytes": "\(connection.queuedBytes)"])
+    }
+
+    /// A client's own doing ended its connection.
+    func logClose(_ sentence: Logger.Message, _ connection: ConnectionHandler, _ further: Logger.Metadata = [:]) {
+        let (isAdmitted, suppressed) = closeLog.admit(now: now)
         guard isAdmitted else { return }
-        var metadata: Logger.Metadata = [
-            "client.id": "\(connection.core.session.id)", "client.address": "\(connection.info.address)",
-            "queue.bytes": "\(connection.queuedBytes)",
-        ]
+        var metadata = further
+        metadata["client.id"] = "\(connection.core.session.id)"
+        metadata["client.address"] = "\(connection.info.address)"
+        if let user = connection.core.session.user { metadata["user.id"] = "\(user)" }
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
-        logger.info("Client reads too slowly: closed", metadata: metadata)
+        logger.info(sentence, metadata: metadata)
     }
 
     /// How long a client that is closed with this code is told to wait: clients that are closed together do not come back

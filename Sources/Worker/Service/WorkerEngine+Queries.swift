@@ -46,6 +46,7 @@ extension WorkerEngine {
     func currentCounters() -> ChildCounters {
         var current = counters
         current.clients = connections.count
+        current.liveConnections = live.served
         current.rooms = realtime.rooms.count
         current.held = realtime.heldCount
         current.hubLinks = realtime.isUp ? 1 : 0

@@ -36,6 +36,8 @@ final class WorkerEngine: @unchecked Sendable {
     var connections = ConnectionTable<ConnectionHandler>()
     /// Clients admitted or being admitted, by their serial; echo connections are in ``connections`` alone.
     var realtime: WorkerRealtime<ConnectionHandler, ByteBuffer>
+    /// Connections whose next command waits until the hub has caught up.
+    var heldForHub: Set<ConnectionKey> = []
     /// Connections that the hub's registry has not been told of yet.
     var admitting: [UInt64: ConnectionHandler] = [:]
     var policy: AccessPolicy
@@ -53,7 +55,7 @@ final class WorkerEngine: @unchecked Sendable {
     var nextClient: UInt64 = 1
     let proxies: TrustedProxies
     private var refusalLog = LogLimiter()
-    var slowLog = LogLimiter()
+    var closeLog = LogLimiter()
 
     var live: LiveConnections
     /// Plain HTTP connections, to be ended when draining.

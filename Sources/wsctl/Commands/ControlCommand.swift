@@ -41,15 +41,8 @@ extension ControlCommand {
         let status: CommandStatus
         do {
             status = try await perform(session)
-        } catch let error as ControlClientError {
-            let lines = error.description.split(separator: "\n").map { PlainText.harmless(String($0)) }
-            try? Output.error.line("wsctl: \(lines.joined(separator: "\n"))")
-            status = CommandStatus(error)
-        } catch OutputError.closed {
-            status = .success
-        } catch OutputError.failed(let code) {
-            try? Output.error.line("wsctl: cannot write the output: \(String(cString: strerror(code))).")
-            status = .outputFailed
+        } catch {
+            status = try CommandStatus.told(of: error)
         }
         throw ArgumentParser.ExitCode(status.rawValue)
     }

@@ -41,8 +41,8 @@ struct DisconnectCommand: ControlCommand {
 
     func perform(_ session: Session) async throws -> CommandStatus {
         let path =
-            user.map { "/v1/api/users/\(ControlRequest.escaped($0))/disconnect" }
-            ?? "/v1/api/clients/\(ControlRequest.escaped(client ?? ""))/disconnect"
+            user.map { "/v1/api/users/\(PercentEncoding.encode($0))/disconnect" }
+            ?? "/v1/api/clients/\(PercentEncoding.encode(client ?? ""))/disconnect"
         let body = ControlClient.encode(Body(code: code, reason: reason))
         let answer = try await session.client.bytes(ControlRequest(.post, path, body: body))
         let count = try ControlClient.decode(Answer.self, answer).clients

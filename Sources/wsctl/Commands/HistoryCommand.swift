@@ -37,9 +37,14 @@ struct HistoryCommand: ControlCommand {
 
     func perform(_ session: Session) async throws -> CommandStatus {
         let request = ControlRequest(
-            .get, "/v1/api/rooms/\(ControlRequest.escaped(room))/history",
+            .get, "/v1/api/rooms/\(PercentEncoding.encode(room))/history",
             query: [("limit", "\(limit)"), ("from", from.map { "\($0)" }), ("reverse", reverse ? "true" : nil)])
-        let answer = try await session.client.bytes(request)
+        let answer: [UInt8]
+        do {
+            answer = try await session.client.bytes(request)
+        } catch let error as ControlClientError {
+            throw Self.advised(error)
+        }
         if session.json {
             try session.output.json(answer)
             return .success
@@ -48,5 +53,15 @@ struct HistoryCommand: ControlCommand {
         try session.show(page.lines(session.style) { WallClock.text($0) })
         if let remark = page.remark(limit: limit, from: from, isReversed: reverse) { session.remark(remark) }
         return .success
+    }
+
+    /// With what to do about a room that keeps no messages.
+    static func advised(_ error: ControlClientError) -> ControlClientError {
+        guard case .refused(let status, var refusal) = error, refusal.code == "no_history" else { return error }
+        let sentence = refusal.message.hasSuffix(".") ? String(refusal.message.dropLast()) : refusal.message
+        refusal.message =
+            "\(sentence). To have messages kept from now on, give the room's rule in wsd.yaml a historySize "
+            + "(rooms.rules[].historySize, or rooms.defaults.historySize for all rooms) and run `wsctl reload`."
+        return .refused(status: status, refusal)
     }
 }

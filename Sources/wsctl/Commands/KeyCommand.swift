@@ -96,17 +96,8 @@ struct KeyCommand: ParsableCommand {
         var status = CommandStatus.success
         do {
             try body()
-        } catch let error as KeyComplaint {
-            try? Output.error.line("wsctl: \(error.message)")
-            status = .refused
-        } catch let error as ControlClientError {
-            try? Output.error.line("wsctl: \(error.description)")
-            status = CommandStatus(error)
-        } catch OutputError.closed {
-            status = .success
-        } catch OutputError.failed(let code) {
-            try? Output.error.line("wsctl: cannot write the output: \(String(cString: strerror(code))).")
-            status = .outputFailed
+        } catch {
+            status = try CommandStatus.told(of: error)
         }
         throw ArgumentParser.ExitCode(status.rawValue)
     }

@@ -19,7 +19,7 @@ struct PresenceCommand: ControlCommand {
 
     func perform(_ session: Session) async throws -> CommandStatus {
         let answer = try await session.client.bytes(
-            ControlRequest(.get, "/v1/api/rooms/\(ControlRequest.escaped(room))/presence"))
+            ControlRequest(.get, "/v1/api/rooms/\(PercentEncoding.encode(room))/presence"))
         if session.json {
             try session.output.json(answer)
             return .success

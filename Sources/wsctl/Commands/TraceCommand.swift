@@ -8,7 +8,8 @@ struct TraceCommand: ControlCommand {
         abstract: "Show live what happens to a client, a room or a user.",
         discussion: """
             Connections, joins, messages, errors and webhooks, one line each, until Ctrl-C; also over reloads and restarts.
-            What is said is shown only with --payloads. Of several, all must fit.
+            The trace of a client alone ends with the client. What is said is shown only with --payloads. Of several, all
+            must fit.
 
             Example:
               wsctl trace 3f0q7w1m2k9d-1c
@@ -41,13 +42,17 @@ struct TraceCommand: ControlCommand {
         let request = ControlRequest(
             .get, "/v1/trace",
             query: [("client", client), ("room", room), ("user", user), ("payloads", payloads ? "1" : nil)])
-        try await session.client.lines(request) { line in
-            guard !session.json else { return try session.output.json(line) }
-            let text = TraceScreen.line(try ControlClient.decode(TraceLine.self, line), session.style) { time in
+        var isOver = false
+        try await session.client.lines(request) { bytes in
+            let line = try ControlClient.decode(TraceLine.self, bytes)
+            isOver = line.isLast
+            guard !session.json else { return try session.output.json(bytes) }
+            let text = TraceScreen.line(line, session.style) { time in
                 session.style.coloured ? WallClock.textBriefly(time, now: WallClock.now) : WallClock.text(time)
             }
             try session.show([text])
         }
+        if isOver { return .success }
         session.remark("wsctl: the service ended the stream.")
         return .noAnswer
     }

@@ -44,6 +44,7 @@ enum StatsScreen {
             "\(Humanized.counted(totals.historyMessages, "message")), \(Humanized.bytes(totals.historyBytes)) kept"
         return [
             Row("clients", totals.clients), Row("users", totals.users), Row("rooms", totals.rooms),
+            Row("live connections", totals.liveConnections),
             Row("rooms with history", totals.historyRooms, totals.historyMessages > 0 ? kept : nil),
             Row("history's database", Humanized.bytes(totals.historyFileBytes)),
         ]

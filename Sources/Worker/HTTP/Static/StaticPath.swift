@@ -1,3 +1,5 @@
+import Wire
+
 /// Where in the static folder a request's path leads, or why nowhere.
 enum StaticPath: Equatable {
     /// Relative to the folder, without a leading slash; empty for the folder itself. `isDirectory`: it ended with a slash.
@@ -17,7 +19,7 @@ enum StaticPath: Equatable {
         let parts = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
             if part.isEmpty, index == parts.count - 1 { break }
-            guard let name = Self.decoded(part) else {
+            guard let name = PercentEncoding.decode(part, plusIsSpace: false), !name.utf8.contains(0) else {
                 self = .malformed
                 return
             }
@@ -29,32 +31,5 @@ enum StaticPath: Equatable {
             names.append(name)
         }
         self = .file(names.joined(separator: "/"), isDirectory: parts.last?.isEmpty ?? true)
-    }
-
-    private static func decoded(_ part: some Collection<UInt8>) -> String? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(part.count)
-        var iterator = part.makeIterator()
-        while let byte = iterator.next() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = iterator.next().flatMap(hexDigit), let low = iterator.next().flatMap(hexDigit) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        guard !bytes.contains(0) else { return nil }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }
