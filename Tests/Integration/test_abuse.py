@@ -488,15 +488,21 @@ def test_memory_is_flat(calm):
 def test_killed_successor_aborts_a_reload_and_nothing_else():
     with Wsd(workers=2, config=QUICK) as service, listened_to(service):
         count = len(process_tree(service.pid))
-        for _ in range(5):
+        aborted = 0
+        for _ in range(20):
             old = set(process_tree(service.pid))
             reload = service.ctl_background("reload")
             for pid in wait_until(lambda: set(process_tree(service.pid)) - old, "a successor", 5, 0.0005):
                 os.kill(pid, signal.SIGKILL)
             output, _ = reload.communicate(timeout=10)
-            # On a busy machine the first is READY before it is seen here, and the second is hit.
-            assert reload.returncode == 1 and re.search(r"Aborted: worker \d", output), output
-            wait_until(lambda: len(process_tree(service.pid)) == count, "as many processes as before")
+            # On a busy machine it is READY before it is seen here: then it is a worker like another, and the reload goes on.
+            if reload.returncode:
+                assert reload.returncode == 1 and re.search(r"Aborted: worker \d", output), output
+                aborted += 1
+            wait_until(lambda: len(process_tree(service.pid)) == count and service.status()["health"] == "ok", "as before")
+            if aborted == 5:
+                break
+        assert aborted == 5
         assert service.status()["health"] == "ok" and not zombies(service.pid)
 
 
