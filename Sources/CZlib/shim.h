@@ -9,3 +9,8 @@ static inline int wsd_deflate_init_raw(z_stream *stream, int level, int window_b
 static inline int wsd_inflate_init_raw(z_stream *stream, int window_bits) {
     return inflateInit2(stream, -window_bits);
 }
+
+/* With a gzip header and trailer (RFC 1952) instead. */
+static inline int wsd_deflate_init_gzip(z_stream *stream, int level) {
+    return deflateInit2(stream, level, Z_DEFLATED, MAX_WBITS + 16, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY);
+}

@@ -8,8 +8,11 @@ struct ControlAnswerReader {
     let refusalLimit: Int
 
     /// Returns when the answer is complete. Throws ``ControlClientError/cutOff`` when the parts end before it is.
+    ///
+    /// - Parameter opened: called with the content type of a successful answer, before its body.
     func read<Parts: AsyncSequence>(
-        _ parts: Parts, headArrived: () -> Void, _ consume: (ByteBuffer) async throws -> Void
+        _ parts: Parts, headArrived: () -> Void, opened: (String?) async throws -> Void = { _ in },
+        _ consume: (ByteBuffer) async throws -> Void
     ) async throws where Parts.Element == HTTPClientResponsePart {
         var status: HTTPResponseStatus?
         var refusal: [UInt8] = []
@@ -19,6 +22,7 @@ struct ControlAnswerReader {
                 guard !(100..<200).contains(head.status.code) else { continue }
                 status = head.status
                 headArrived()
+                if head.status == .ok { try await opened(head.headers.first(name: "content-type")) }
             case .body(let piece):
                 if status?.code == 200 {
                     try await consume(piece)

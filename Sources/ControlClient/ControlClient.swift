@@ -48,6 +48,16 @@ package struct ControlClient: Sendable {
         if let line = try splitter.rest() { try await consume(line) }
     }
 
+    /// Hands over the body of a successful answer piece by piece as it comes. A slow consumer slows the sender down.
+    ///
+    /// - Parameter opened: called with the content type of a successful answer, before its body.
+    package func pieces(
+        _ request: ControlRequest, opened: (String?) async throws -> Void,
+        _ consume: (ByteBuffer) async throws -> Void
+    ) async throws {
+        try await perform(request, opened: opened, consume)
+    }
+
     package static func decode<Value: Decodable>(_ type: Value.Type, _ json: [UInt8]) throws -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(json))
@@ -57,7 +67,10 @@ package struct ControlClient: Sendable {
     }
 
     /// One call: hands over the pieces of a successful answer's body, and throws what the service refused.
-    private func perform(_ request: ControlRequest, _ consume: (ByteBuffer) async throws -> Void) async throws {
+    private func perform(
+        _ request: ControlRequest, opened: (String?) async throws -> Void = { _ in },
+        _ consume: (ByteBuffer) async throws -> Void
+    ) async throws {
         let (path, connection) = try await connect()
         let patience = request.method == .get ? limits.answerTimeout : limits.operationTimeout
         let reader = ControlAnswerReader(refusalLimit: limits.line)
@@ -70,7 +83,7 @@ package struct ControlClient: Sendable {
                 }
                 defer { timer.cancel() }
                 try await outbound.write(contentsOf: Self.parts(of: request))
-                try await reader.read(inbound, headArrived: { timer.cancel() }, consume)
+                try await reader.read(inbound, headArrived: { timer.cancel() }, opened: opened, consume)
             }
         } catch let error as HTTPParserError {
             throw error == .invalidEOFState ? ControlClientError.cutOff : .garbled("\(error)")

@@ -12,6 +12,7 @@ struct Wsctl: AsyncParsableCommand {
               wsctl status                   everything on one screen
               wsctl logs -f --level warning  follow what goes wrong
               wsctl trace --user ada         watch what happens to somebody, live
+              wsctl dashboard                all of it in the browser
               wsctl reload                   new configuration, new workers, nobody refused
               wsctl doctor                   find out what is wrong and what to do
 
@@ -24,7 +25,7 @@ struct Wsctl: AsyncParsableCommand {
                 subcommands: [
                     StatusCommand.self, WorkersCommand.self, ClientsCommand.self, UserCommand.self, RoomsCommand.self,
                     PresenceCommand.self, HistoryCommand.self, StatsCommand.self, TraceCommand.self, LogsCommand.self,
-                    ConfigCommand.self, VersionCommand.self,
+                    DashboardCommand.self, ConfigCommand.self, VersionCommand.self,
                 ]),
             CommandGroup(
                 name: "Operation",

@@ -71,16 +71,12 @@ private enum Folder {
         }
     }
 
-    @Test func testPageInDevOnly() async throws {
+    @Test func pagesInDevOnly() async throws {
         try await HTTPServerFixture.with { server async throws in
-            for path in ["/", "/wsd/test", "/?x=1"] {
+            for path in ["/", "/wsd/test", "/?x=1", "/wsd/demo/chat"] {
                 let page = try await server.get(path)
                 #expect(page.statusLine == "HTTP/1.1 200 OK")
                 #expect(page.field("content-type") == "text/html; charset=utf-8")
-                let policy = try #require(page.field("content-security-policy"))
-                let nonce = try #require(
-                    policy.split(separator: "nonce-").dropFirst().first?.split(separator: "'").first)
-                #expect(page.body.contains("<script nonce=\"\(nonce)\">"))
             }
         }
         var configuration = WsdConfiguration()
@@ -88,9 +84,17 @@ private enum Folder {
         configuration.http.metrics = true
         try await HTTPServerFixture.with(configuration) { server async throws in
             #expect(try await server.get("/").statusLine == "HTTP/1.1 426 Upgrade Required")
-            #expect(try await server.get("/wsd/test").statusLine == "HTTP/1.1 404 Not Found")
-            #expect(try await server.get("/wsd/echo").statusLine == "HTTP/1.1 404 Not Found")
+            for path in ["test", "demo/chat", "pages/wsd.css", "pages/test.js", "probe", "dashboard", "echo"] {
+                #expect(try await server.get("/wsd/" + path).statusLine == "HTTP/1.1 404 Not Found", "\(path)")
+            }
+            #expect(try await server.get("/nothing").field("access-control-allow-origin") == nil)
             #expect(try await server.get("/wsd/metrics").body == "wsd_clients 3\n")
+            #expect(try await server.get("/wsd/client.js").statusLine == "HTTP/1.1 200 OK")
+        }
+        configuration.http.testPage = true
+        try await HTTPServerFixture.with(configuration) { server async throws in
+            #expect(try await server.get("/wsd/test").statusLine == "HTTP/1.1 200 OK")
+            #expect(try await server.get("/").statusLine == "HTTP/1.1 200 OK")
         }
     }
 

@@ -19,6 +19,23 @@ final class HTTPServerFixture: Sendable {
         var upgrades: [(head: RequestHead, leftover: String)] = []
         var backendCalls: [String] = []
         var backendAnswer: Result<[UInt8], ClientRefusal> = .success(Array("{}".utf8))
+        /// Of dashboards, in the order in which they began.
+        var calls: [ControlCall] = []
+        var now = MonotonicTime.zero
+    }
+
+    /// A call of the control API, answered by the test.
+    final class ControlCall {
+        let target: String
+        let receive: (LiveEvent) -> Void
+        var hasEnded = false
+        /// What the reading was set to, one after the other.
+        var reading: [Bool] = []
+
+        init(_ target: String, _ receive: @escaping (LiveEvent) -> Void) {
+            self.target = target
+            self.receive = receive
+        }
     }
 
     let facts: NIOLoopBoundBox<Facts>
@@ -44,7 +61,7 @@ final class HTTPServerFixture: Sendable {
         let loop = group.next()
         let facts = try await loop.submit { NIOLoopBoundBox(Facts(), eventLoop: loop) }.get()
         self.facts = facts
-        let hooks = WorkerHTTPHooks(
+        var hooks = WorkerHTTPHooks(
             notReadyReason: { facts.value.notReadyReason },
             metrics: { "wsd_clients 3\n" },
             backend: { request in
@@ -58,7 +75,23 @@ final class HTTPServerFixture: Sendable {
                 channel.writeAndFlush(ByteBuffer(string: "upgraded:\(String(buffer: leftover));"), promise: nil)
             }
         )
-        let http = try await loop.submit {
+        hooks.workers = { (2, 3) }
+        if configuration.testPageEnabled {
+            hooks.handshakes = try await loop.submit {
+                NIOLoopBound(HandshakeNotes { facts.value.now }, eventLoop: loop)
+            }.get()
+        }
+        if configuration.http.dashboard {
+            hooks.dashboard = try await loop.submit {
+                let source = DashboardSource { target, receive in
+                    let call = ControlCall(target, receive)
+                    facts.value.calls.append(call)
+                    return .init(end: { call.hasEnded = true }, setReading: { call.reading.append($0) })
+                }
+                return NIOLoopBound(DashboardCalls(eventLoop: loop, source: source), eventLoop: loop)
+            }.get()
+        }
+        let http = try await loop.submit { [hooks] in
             WorkerHTTP(configuration: configuration, eventLoop: loop, hooks: hooks, logger: Logger(label: "test"))
         }.get()
         self.http = http

@@ -70,6 +70,15 @@ struct ConfigurationRule: Sendable {
             guard configuration.http.singlePage, configuration.http.staticFolder == nil else { return nil }
             return "http.singlePage needs http.staticFolder: the folder whose index.html is to be served"
         },
+        ConfigurationRule(
+            keys: ["http.dashboard", "api.keys"],
+            documentation: "`http.dashboard` needs a key in `api.keys` that allows `observe`."
+        ) { (configuration) -> String? in
+            let mayObserve = configuration.api.keys.contains { $0.allow.contains(.observe) }
+            guard configuration.http.dashboard, !mayObserve else { return nil }
+            return
+                "http.dashboard needs a key in api.keys that allows observe: make one with wsctl key new NAME --allow observe"
+        },
     ]
 
     private static func atLeast<Value: Comparable & Sendable>(

@@ -88,6 +88,10 @@ extension ConfigurationSchema {
             "Prometheus metrics on the public port, metrics under http.prefix."),
         SchemaKey(
             "http.testPage", \.http.testPage, ValueFormat.boolean.orWord("auto", meaning: "on in dev, off in prod"),
-            "The test page, test under http.prefix, and on / where nothing else is."),
+            "The test page, test under http.prefix, and on / where nothing else is; the chat, demo/chat under it."),
+        SchemaKey(
+            "http.dashboard", \.http.dashboard, .boolean,
+            "The dashboard on the public port, dashboard under http.prefix: it only shows, and asks for a key of api.keys "
+                + "that allows observe."),
     ]
 }

@@ -13,6 +13,8 @@ package struct HTTPConfiguration: Equatable, Sendable, Codable {
     package var metrics = false
     /// `<prefix>test`, and `/` where nothing else is; `nil`: on in dev, off in prod.
     package var testPage: Bool?
+    /// `<prefix>dashboard` on the public port: shows the service to whoever has an API key that may observe.
+    package var dashboard = false
 
     package init() {}
 }

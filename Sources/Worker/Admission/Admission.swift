@@ -58,6 +58,8 @@ final class Admission {
     /// Refused connections by reason, of the gate, too.
     var refusals = RefusalCounts()
     private(set) var gate: GatePolicy
+    /// What the test page is told of its attempts; `nil`: there is no test page.
+    let handshakes: HandshakeNotes?
     private let environment: Environment
     private let rules: AdmissionStateMachine.Rules
     private let auth: AuthConfiguration
@@ -73,6 +75,7 @@ final class Admission {
         auth = configuration.auth
         executor = EventLoopExecutor(eventLoop)
         gate = GatePolicy(configuration)
+        handshakes = configuration.testPageEnabled ? HandshakeNotes(now: environment.now) : nil
         wheel = IdleWheel(now: environment.now())
         let limits = configuration.limits
         rules = AdmissionStateMachine.Rules(
@@ -94,6 +97,12 @@ final class Admission {
     func decide(_ head: RequestHead, peer: SocketAddress?) -> UpgradeDecision {
         let (decision, reason) = gate.decide(head, peer: peer, now: environment.now())
         if let reason { refusals[reason] += 1 }
+        switch decision {
+        case .webSocket: handshakes?.take(head, status: 101, reason: nil)
+        case .refuse(let refusal): handshakes?.take(head, status: refusal.status, reason: refusal.sentence)
+        // A live connection's answer is the control API's, a request's that of the HTTP side.
+        case .live, .http: break
+        }
         return decision
     }
 }

@@ -13,7 +13,7 @@ struct GatePolicy {
 
     private let configuration: WsdConfiguration
     private let proxies: TrustedProxies
-    private let origins: [OriginPattern]
+    private let origins: OriginRule
     private let live: LiveAccess
     private var connects: [String: TokenBucket] = [:]
     private var prunedAt = MonotonicTime.zero
@@ -21,7 +21,7 @@ struct GatePolicy {
     init(_ configuration: WsdConfiguration) {
         self.configuration = configuration
         proxies = TrustedProxies(configuration.http.trustedProxies)
-        origins = configuration.allowedOrigins
+        origins = OriginRule(configuration)
         live = LiveAccess(configuration.api.keys)
     }
 
@@ -44,7 +44,7 @@ struct GatePolicy {
             let purpose = UpgradeDecision.purpose(of: head.path, configuration)
             let feed = LiveFeed(path: head.path)
             guard purpose != nil || feed != nil else { return (.refuse(.noWebSocket(configuration)), .path) }
-            guard allowsOrigin(head, peer) else { return (.refuse(.originNotAllowed), .origin) }
+            guard origins.allows(head, peer: peer) else { return (.refuse(.originNotAllowed), .origin) }
             if let wait = takeConnect(head, peer, now) { return (.refuse(.tooManyConnects(wait)), .connectRate) }
             if let purpose { return (.webSocket(offer, purpose), nil) }
             return feed.map { live.decide($0, head, offer) } ?? (.refuse(.noWebSocket(configuration)), .path)
@@ -56,23 +56,6 @@ struct GatePolicy {
         guard now >= prunedAt + Self.pruneInterval else { return }
         prunedAt = now
         connects = connects.filter { !$0.value.isFull(now: now) }
-    }
-
-    /// Clients that send no Origin are no pages.
-    private func allowsOrigin(_ head: RequestHead, _ peer: SocketAddress?) -> Bool {
-        guard let origin = head.first("origin") else { return true }
-        guard head.count("origin") == 1 else { return origins.contains(.any) }
-        let host = host(head, peer)
-        return origins.contains { $0.allows(origin, host: host) }
-    }
-
-    /// What the page connected to, as far as is known.
-    private func host(_ head: RequestHead, _ peer: SocketAddress?) -> String? {
-        if proxies.contains(peer), let forwarded = head.first("x-forwarded-host") {
-            // The first is what the client asked for, where several proxies each added theirs.
-            return String(forwarded.prefix { $0 != "," }.filter { $0 != " " && $0 != "\t" })
-        }
-        return head.first("host")
     }
 
     /// How long the address has to wait; `nil`: it need not.

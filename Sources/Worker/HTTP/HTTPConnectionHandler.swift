@@ -152,6 +152,11 @@ extension HTTPConnectionHandler {
     private func begin(_ response: Response, for request: HTTPRequestHead) {
         var head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: response.status.code))
         for field in response.headers { head.headers.add(name: field.name.rawName, value: field.value) }
+        http.answered(request, response.status.code)
+        if response.headers[.connection] == "close" {
+            head.headers.remove(name: "Connection")
+            conversation.endAfterAnswer()
+        }
         head.headers.replaceOrAdd(name: "Date", value: HTTPDate.format(http.now()))
         if response.status == .notModified { head.headers.remove(name: "Content-Length") }
         if !conversation.keepsAlive {

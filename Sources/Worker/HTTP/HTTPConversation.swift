@@ -80,6 +80,12 @@ struct HTTPConversation {
         return goesOn
     }
 
+    /// The answer in progress is the connection's last.
+    mutating func endAfterAnswer() {
+        guard case .answering = state else { return }
+        state = .answering(keepsAlive: false)
+    }
+
     /// The bytes are not HTTP.
     mutating func failed(_ refusal: HTTPRefusal) -> Action {
         switch state {

@@ -42,11 +42,11 @@ struct RouteTable {
         }
     }
 
-    mutating func addTestPage(_ configuration: WsdConfiguration) {
-        add(configuration.http.prefix + "test") { _, _ in TestPage.response(for: configuration) }
+    mutating func addProbe(_ prefix: String, _ probe: Probe) {
+        add(prefix + "probe") { request, context in probe.response(to: request, context) }
     }
 
-    private mutating func add(
+    mutating func add(
         _ path: String,
         _ respond: @escaping @Sendable (Request, WorkerRequestContext) async throws -> Response
     ) {

@@ -10,6 +10,12 @@ struct WorkerHTTPHooks: Sendable {
     var metrics: @Sendable () -> String
     /// Asks the hub on behalf of the backend: a `BackendRequest` as JSON; a `BackendResponse` as JSON comes back, or why not.
     var backend: @Sendable (ByteBuffer) -> EventLoopFuture<Result<[UInt8], ClientRefusal>>
+    /// This worker's number, and how many live, where that is known.
+    var workers: @Sendable () -> (own: Int, living: Int?) = { (1, nil) }
+    /// What became of the test page's attempts; `nil`: there is no test page.
+    var handshakes: NIOLoopBound<HandshakeNotes>?
+    /// Calls of the control API for the dashboard; `nil`: it is off.
+    var dashboard: NIOLoopBound<DashboardCalls>?
     /// A later request of a kept-alive connection asks for a WebSocket, rightly or not: decide as for a first head.
     ///
     /// All HTTP handlers have left the pipeline; nothing was answered yet. `leftover` holds what the client sent behind

@@ -71,6 +71,15 @@ final class WorkerHTTP: Sendable {
         for handler in open.value.handlers.values { handler.drain() }
     }
 
+    /// Ends the answers that would go on for ever. Call on the event loop.
+    func endStreams() { hooks.dashboard?.value.end() }
+
+    /// Tells the test page how a plain request was answered that was to be a handshake. Call on the event loop.
+    func answered(_ head: HTTPRequestHead, _ status: Int) {
+        guard let notes = hooks.handshakes, head.uri.contains(HandshakeNotes.parameter) else { return }
+        notes.value.take(RequestHead(head), status: status, reason: nil)
+    }
+
     /// Open plain HTTP connections. Call on the event loop.
     var connectionCount: Int { open.value.handlers.count }
 

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Model
 import NIOCore
+import WebAssets
 import WebSocketProtocol
 
 /// Which path is answered by what: wsd's own routes first, then the static folder, then what explains itself.
@@ -11,16 +12,33 @@ struct WorkerSite: Sendable {
     private let ownPaths: Set<String>
     private let folder: StaticFolder?
     private let backend: BackendAPI
+    private let dashboard: DashboardAPI?
+    /// `/`, where nothing else is there.
+    private let home: SiteFile?
 
     init(configuration: WsdConfiguration, hooks: WorkerHTTPHooks, trustedProxies: TrustedProxies) {
         self.configuration = configuration
         backend = BackendAPI(configuration, ask: hooks.backend)
+        dashboard = hooks.dashboard.map { DashboardAPI(configuration, calls: $0) }
         folder = configuration.http.staticFolder.map { StaticFolder(root: $0) }
         var table = RouteTable()
         table.addProbes(hooks)
         table.addSettings(configuration, trustedProxies)
         if configuration.http.metrics { table.addMetrics(configuration.http.prefix, hooks) }
-        if configuration.testPageEnabled { table.addTestPage(configuration) }
+        let prefix = configuration.http.prefix
+        table.addClientLibrary(prefix)
+        if dashboard != nil { table.addDashboard(prefix) }
+        if configuration.testPageEnabled {
+            table.addPages(prefix)
+            table.addProbe(
+                prefix,
+                Probe(
+                    configuration: configuration, hooks: hooks, proxies: trustedProxies,
+                    origins: OriginRule(configuration)))
+            home = .page(.test, base: String(prefix.dropFirst()))
+        } else {
+            home = nil
+        }
         ownPaths = table.paths
         routes = table.router.buildResponder()
     }
@@ -33,10 +51,16 @@ struct WorkerSite: Sendable {
             response = isRead ? try await routes.respond(to: request, context: context) : .methodNotAllowed
         } else if path.hasPrefix(backend.prefix) {
             response = await backend.respond(to: request, path: path)
+        } else if let dashboard, path.hasPrefix(dashboard.prefix) {
+            response = await dashboard.respond(to: request, path: path)
         } else {
             response = try await rest(of: request, path: path, isRead: isRead)
         }
         response.headers[.xContentTypeOptions] = "nosniff"
+        // A test page of another origin finds out what it has reached.
+        if home != nil, path == "/healthz" || [.notFound, .upgradeRequired].contains(response.status) {
+            response.headers[.accessControlAllowOrigin] = "*"
+        }
         return response
     }
 
@@ -50,7 +74,7 @@ struct WorkerSite: Sendable {
         {
             return response
         }
-        if path == "/", configuration.testPageEnabled { return TestPage.response(for: configuration) }
+        if path == "/", let home { return home.response(to: request) }
         if isEndpoint { return .upgradeRequired }
         if configuration.http.singlePage, acceptsHTML(request), !path.hasPrefix(configuration.http.prefix),
             let response = try await folder?.page("index.html", for: request)

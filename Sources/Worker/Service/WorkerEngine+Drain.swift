@@ -32,6 +32,7 @@ extension WorkerEngine {
                 "spread.ms": "\(spread.milliseconds)",
             ])
         closeLive(code, reason: reason)
+        http?.endStreams()
         // A kept-alive HTTP connection ends after its present request.
         for channel in httpChannels.values {
             channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())

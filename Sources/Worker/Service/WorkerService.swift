@@ -88,7 +88,7 @@ enum WorkerService {
 
     private static func makeHTTP(_ engine: WorkerEngine) -> WorkerHTTP {
         let bound = NIOLoopBound(engine, eventLoop: engine.eventLoop)
-        let hooks = WorkerHTTPHooks(
+        var hooks = WorkerHTTPHooks(
             notReadyReason: { bound.value.notReadyReason },
             metrics: { MetricsText.render(bound.value.currentCounters(), worker: bound.value.child.slot.number) },
             backend: { request in
@@ -97,6 +97,12 @@ enum WorkerService {
                 return promise.futureResult
             },
             upgrade: { channel, head, leftover in bound.value.adoptUpgrade(channel, head: head, leftover: leftover) })
+        hooks.workers = { (bound.value.child.slot.number, bound.value.board?.board.sumOfLiving().workers) }
+        hooks.handshakes = engine.admission.handshakes.map { NIOLoopBound($0, eventLoop: engine.eventLoop) }
+        if engine.configuration.http.dashboard {
+            let calls = DashboardCalls(socket: engine.child.controlSocket, eventLoop: engine.eventLoop)
+            hooks.dashboard = NIOLoopBound(calls, eventLoop: engine.eventLoop)
+        }
         return WorkerHTTP(
             configuration: engine.configuration, eventLoop: engine.eventLoop, hooks: hooks, logger: engine.logger)
     }
