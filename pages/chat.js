@@ -1,5 +1,5 @@
 // A chat with rooms, as an example of how an application uses WsdClient. Text of others goes into the page as text only.
-// Ids for tests: name token enter state[data-state] stateText problem rooms newRoom roomTitle leave messages typing text say limit members memberCount stats
+// Ids for tests: name token address enter state[data-state] stateText problem rooms newRoom roomTitle leave messages typing text say limit members memberCount stats
 import { WsdClient } from "../client.js";
 
 const byId = (id) => document.getElementById(id);
@@ -28,7 +28,7 @@ function enter(name, token) {
   byId("enter").hidden = true;
   byId("talk").hidden = false;
   showState();
-  const first = decodeURIComponent(location.hash.slice(1)) || "lobby";
+  const first = new URLSearchParams(`room=${location.hash.slice(1)}`).get("room") || "lobby"; // takes what is no percent-encoding, too
   for (const name of new Set([first, "lobby", "random"])) addRoom(name);
   openRoom(first);
   setInterval(showStats, 1000);
@@ -48,7 +48,7 @@ async function addRoom(name) {
     // The members are told at the first join and after each reconnect.
     room.on("joined", ({ presence }) => show((view.members = new Map((presence ?? []).map((member) => [member.client, member]))))),
     room.on("userJoined", (member) => show(view.members.set(member.client, member))),
-    room.on("userLeft", ({ client }) => show(view.members.delete(client), view.typing.delete(client))),
+    room.on("userLeft", ({ client }) => show(view.members.delete(client), view.typing.delete(client), view.reads.delete(client))),
     room.on("typing", ({ client, user, typing }) => show(typing ? view.typing.set(client, user) : view.typing.delete(client))),
     room.on("read", ({ user, client, offset }) => show(view.reads.set(user ?? client, offset), user && view.users.add(user))),
     room.on("gap", ({ reason }) => missed(view, reason)),
@@ -295,4 +295,5 @@ byId("leave").onclick = () => current && removeRoom(current.room.name);
 document.addEventListener("visibilitychange", markRead);
 
 byId("name").value = query.get("name") ?? sessionStorage.getItem("name") ?? "";
-if (query.has("name")) byId("enter").requestSubmit();
+if (query.has("url")) Object.assign(byId("address"), { textContent: `The link to this page connects it to ${query.get("url")}.`, hidden: false });
+else if (query.has("name")) byId("enter").requestSubmit();

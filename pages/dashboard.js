@@ -16,6 +16,7 @@ const levels = ["trace", "debug", "info", "notice", "warning", "error", "critica
 let session = { control: false };
 let timer = null; // of the lists
 let key = null; // of the operator, on the public port only
+let round = 0; // grows with each key that is entered; what follows for an older one ends
 
 // -- Asking.
 
@@ -311,9 +312,10 @@ async function operate(path, body) {
 // -- What goes on all the time.
 
 async function followStats() {
-  for (;;) {
+  for (const mine = round; mine === round; await pause(retryAfter)) {
     try {
       for await (const sample of jsonLines(await call("stats?follow=1s"))) {
+        if (mine !== round) return;
         byId("problem").hidden = true;
         byId("figures").hidden = false;
         showSample(sample);
@@ -324,17 +326,19 @@ async function followStats() {
     }
     for (const plot of Object.values(plots)) plot.push(plot.names.map(() => null));
     latencies.clear();
-    await pause(retryAfter);
   }
 }
 
 async function followLogs() {
-  for (;;) {
+  for (const mine = round; mine === round; await pause(retryAfter)) {
     try {
       // A service that was started again counts its lines anew.
       const { pid } = await (await call("status")).json();
       if (pid !== logPid) [logPid, lastLine] = [pid, null];
-      for await (const entry of jsonLines(await call(lastLine === null ? "logs?lines=200&follow=1" : `logs?after=${lastLine}&follow=1`))) addLine(entry);
+      for await (const entry of jsonLines(await call(lastLine === null ? "logs?lines=200&follow=1" : `logs?after=${lastLine}&follow=1`))) {
+        if (mine === round) addLine(entry);
+        else return;
+      }
     } catch (error) {
       if (error.status === 401) return;
       if (error.status === 403) {
@@ -342,7 +346,6 @@ async function followLogs() {
         return openTab === "logs" && openPanel("clients");
       }
     }
-    await pause(retryAfter);
   }
 }
 
@@ -356,6 +359,7 @@ async function begin() {
   }
   byId("problem").hidden = byId("keyForm").hidden = true;
   byId("controls").hidden = byId("actionHead").hidden = !session.control;
+  round++;
   followStats();
   followLogs();
   const look = () => showStatus().catch((error) => error instanceof Refusal && error.status < 500 && failed(error));

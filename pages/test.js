@@ -66,7 +66,7 @@ const log = new LogView(byId("log"), {
     && entry.text.toLowerCase().includes(byId("logText").value.toLowerCase()),
 });
 function note(text, kind = "note", ping = undefined) {
-  log.add({ time: Date.now(), kind, text: secrets(text).slice(0, maxShown * 10), ping });
+  log.add({ time: Date.now(), kind, text: secrets(text.slice(0, maxShown * 10)), ping });
 }
 
 // -- The connection.

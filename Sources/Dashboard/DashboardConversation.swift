@@ -10,17 +10,12 @@ struct DashboardConversation: Sendable {
     let server: DashboardServer
     let client: ControlClient
     let channel: any Channel
-    let outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
     private let call = CallInProgress()
 
-    init(
-        server: DashboardServer, client: ControlClient, channel: any Channel,
-        outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
-    ) {
+    init(server: DashboardServer, client: ControlClient, channel: any Channel) {
         self.server = server
         self.client = client
         self.channel = channel
-        self.outbound = outbound
         // However long an answer is, it ends when the browser goes.
         channel.closeFuture.whenComplete { [call] _ in call.end() }
     }
@@ -34,7 +29,7 @@ struct DashboardConversation: Sendable {
     func run(_ inbound: NIOAsyncChannelInboundStream<HTTPServerRequestPart>) async throws {
         var parts = inbound.makeAsyncIterator()
         while let request = try await next(&parts) {
-            guard try await answer(request), request.head.isKeepAlive else { return }
+            guard try await answer(request), request.head.mayBeFollowed else { return }
         }
     }
 
@@ -86,12 +81,23 @@ struct DashboardConversation: Sendable {
 
     private func write(_ answer: DashboardAnswer, to request: HTTPRequestHead) async throws {
         var head = HTTPResponseHead(version: .http1_1, status: answer.status, headers: answer.fields)
-        if !request.isKeepAlive { head.headers.add(name: "Connection", value: "close") }
-        try await outbound.write(.head(head))
+        if !request.mayBeFollowed { head.headers.add(name: "Connection", value: "close") }
+        try await send(.head(head))
         if request.method != .HEAD, !answer.body.isEmpty {
-            try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: answer.body))))
+            try await send(.body(.byteBuffer(ByteBuffer(bytes: answer.body))))
         }
-        try await outbound.write(.end(nil))
+        try await send(.end(nil))
+    }
+
+    /// Returns once the kernel has taken it, so that no more than one part waits here. `NIOAsyncChannelOutboundWriter` waits
+    /// only while the channel is known not to be writable: what is quicker than the event loop piles up in that one's queue.
+    private func send(_ part: HTTPServerResponsePart) async throws {
+        try await channel.eventLoop.flatSubmit { [channel] in
+            let timer = channel.eventLoop.scheduleTask(in: DashboardLimits.writeTimeout) {
+                channel.close(promise: nil)
+            }
+            return channel.writeAndFlush(part).always { _ in timer.cancel() }
+        }.get()
     }
 
     /// Makes the call on the control socket and hands on what comes, at the browser's pace.
@@ -104,12 +110,13 @@ struct DashboardConversation: Sendable {
             try await client.pieces(request) { type in
                 hasBegun = true
                 var fields = DashboardAnswer.commonFields(type: type ?? "application/json")
-                fields.add(name: "Transfer-Encoding", value: "chunked")
-                try await outbound.write(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: fields)))
+                if !head.mayBeFollowed { fields.add(name: "Connection", value: "close") }
+                // Chunked, or in HTTP/1.0 until the connection ends (RFC 9112 section 6.3).
+                try await send(.head(HTTPResponseHead(version: head.version, status: .ok, headers: fields)))
             } _: { piece in
-                try await outbound.write(.body(.byteBuffer(piece)))
+                try await send(.body(.byteBuffer(piece)))
             }
-            try await outbound.write(.end(nil))
+            try await send(.end(nil))
             return true
         } catch let error as ControlClientError {
             // In the middle of an answer only its breaking off tells that it is not whole.
@@ -117,6 +124,14 @@ struct DashboardConversation: Sendable {
             try await write(.of(error), to: head)
             return true
         }
+    }
+}
+
+extension HTTPRequestHead {
+    /// Whether another request may come behind this one. The decoder reads nothing behind one that asks for another protocol,
+    /// and an answer of unknown length ends in HTTP/1.0 with the connection.
+    fileprivate var mayBeFollowed: Bool {
+        version == .http1_1 && isKeepAlive && method != .CONNECT && !headers.contains(name: "upgrade")
     }
 }
 

@@ -8,6 +8,8 @@ enum DashboardLimits {
     static let sessions = 8
     /// From an answer, or the beginning of a connection, to the end of the next request.
     static let requestTimeout = TimeAmount.seconds(60)
+    /// A browser that takes nothing of an answer for so long is cut off.
+    static let writeTimeout = TimeAmount.seconds(30)
     /// Bytes of a request head.
     static let head = 16 * 1024
     /// Random bytes of a secret.

@@ -81,10 +81,9 @@ package final class DashboardServer: Sendable {
         }
         defer { connections.withLock { $0 -= 1 } }
         // What fails here is one connection's: the browser has gone, or sent no HTTP.
-        try? await connection.executeThenClose { inbound, outbound in
+        try? await connection.executeThenClose { inbound, _ in
             guard hasRoom else { return }
-            let conversation = DashboardConversation(
-                server: self, client: client, channel: connection.channel, outbound: outbound)
+            let conversation = DashboardConversation(server: self, client: client, channel: connection.channel)
             try await conversation.run(inbound)
         }
     }

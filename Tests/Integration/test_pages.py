@@ -9,7 +9,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -429,6 +431,80 @@ def test_stream_ends_with_the_browser(inside):
     connection.sock.close()
     answer.close()
     wait_until(lambda: sockets(inside.process.pid) == 1, "both have ended")
+
+
+@pytest.mark.parametrize("version, fields", [("HTTP/1.0", ""), ("HTTP/1.0", "Connection: keep-alive\r\n"),
+                                             ("HTTP/1.1", "Upgrade: h2c\r\n"), ("HTTP/1.1", "Connection: close\r\n")])
+def test_connection_ends_behind_what_nothing_may_follow(wsd, inside, version, fields):
+    for path in ["/api/session", "/api/version"]:
+        with socket.create_connection(("127.0.0.1", inside.port), timeout=20) as connection:
+            connection.sendall(f"GET {path} {version}\r\nHost: 127.0.0.1:{inside.port}\r\nCookie: {inside.cookie}\r\n{fields}\r\n"
+                               .encode())
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            body = answer.read()
+            assert answer.status == 200 and answer.getheader("Connection") == "close"
+            assert connection.recv(1) == b""
+        # Who speaks HTTP/1.0 knows no chunks.
+        assert not (version == "HTTP/1.0" and answer.getheader("Transfer-Encoding"))
+    assert json.loads(body)["pid"] == wsd.pid
+
+
+class Torrent:
+    """A control socket that streams as fast as it is read."""
+
+    def __init__(self, directory):
+        self.control = directory / "control.sock"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.control))
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.serve, args=[self.listener.accept()[0]], daemon=True).start()
+
+    def serve(self, connection):
+        with contextlib.suppress(OSError), connection:
+            if b"/v1/version" in connection.recv(65536):
+                body = b'{"pid":1,"version":"0.1.0"}'
+                return connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+            line = json.dumps({"line": "x" * 2000}).encode() + b"\n"
+            while True:
+                connection.sendall((b"%x\r\n%s\r\n" % (len(line), line)) * 16)
+
+
+def test_streams_do_not_pile_up(tmp_path):
+    torrent = Torrent(tmp_path)
+    with Dashboard(torrent) as dashboard, contextlib.ExitStack() as stack:
+        stack.callback(torrent.listener.close)
+        dashboard.enter()
+
+        def stream():
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", dashboard.port), timeout=20))
+            connection.sendall(f"GET /api/stats?follow=1s HTTP/1.1\r\nHost: 127.0.0.1:{dashboard.port}\r\n"
+                               f"Cookie: {dashboard.cookie}\r\n\r\n".encode())
+            assert connection.recv(12) == b"HTTP/1.1 200"
+            return connection
+
+        before = memory(dashboard.process.pid)
+        # Some who do not read at all, and one who does.
+        for _ in range(10):
+            stream()
+        reader, read = stream(), 0
+        while read < 64 << 20:
+            piece = reader.recv(1 << 20)
+            assert piece, "the stream goes on"
+            read += len(piece)
+        assert memory(dashboard.process.pid) - before < 32 << 20
+
+
+def memory(pid):
+    """Bytes that a process has had in memory at most."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 def test_service_that_has_gone():

@@ -230,12 +230,12 @@ import WebSocketProtocol
         #expect(bench.reading == [false, true])
     }
 
-    @Test func brokenStreamsAreNoEnd() throws {
+    @Test(arguments: [LiveEvent.broken, .cutOff]) func brokenStreamsAreNoEnd(_ event: LiveEvent) throws {
         let bench = Bench()
         let pipe = try bench.begin()
         bench.receive[0](.opened)
         bench.line("a")
-        bench.receive[0](.broken)
+        bench.receive[0](event)
         let first = bench.next(pipe)
         #expect(try first() == "a\n")
         let last = bench.next(pipe)

@@ -90,11 +90,11 @@ final class ControlStream: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        finish(status == .ok ? .ended : .refused(.liveUnavailable))
+        finish(status == .ok ? .cutOff : .refused(.liveUnavailable))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        finish(status == .ok ? .ended : .refused(.liveUnavailable))
+        finish(status == .ok ? .cutOff : .refused(.liveUnavailable))
     }
 
     // MARK: The answer

@@ -117,10 +117,10 @@ final class LiveHandler: ChannelInboundHandler {
         switch (event, state) {
         case (.opened, .asking): open()
         case (.refused(let refusal), .asking): refuse(refusal, .other)
-        case (.ended, .asking), (.broken, .asking): refuse(.liveUnavailable, .other)
+        case (.ended, .asking), (.cutOff, .asking), (.broken, .asking): refuse(.liveUnavailable, .other)
         case (.line(let line), .open): take(line)
         case (.pause, .open): flush()
-        case (.ended, .open): close(.serviceRestart, reason: "the supervisor ended the stream")
+        case (.ended, .open), (.cutOff, .open): close(.serviceRestart, reason: "the supervisor ended the stream")
         case (.broken, .open), (.refused, .open): close(.internalError, reason: "the stream is broken")
         case (_, .asking), (_, .open), (_, .closing), (_, .refused), (_, .gone): break
         }

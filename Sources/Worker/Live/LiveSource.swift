@@ -14,6 +14,8 @@ enum LiveEvent {
     case pause
     /// There will be no more lines. The last event.
     case ended
+    /// The supervisor has gone in the middle of the answer. The last event.
+    case cutOff
     /// The answer cannot be understood. The last event.
     case broken
 }

@@ -111,7 +111,8 @@ final class DashboardPipe {
             handOver()
         case .pause: handOver()
         case .ended: finish(.success(()))
-        case .broken: finish(.failure(.broken))
+        // In the middle of an answer only its breaking off tells that it is not whole.
+        case .cutOff, .broken: finish(.failure(.broken))
         }
     }
 

@@ -101,8 +101,13 @@ private final class EnterFollower: Sendable {
     }
 
     func run() {
-        while readLine() != nil {
-            guard entered() else { return }
+        // Byte by byte: however long a line is, none of it is kept.
+        while true {
+            switch getchar() {
+            case EOF: return
+            case Int32(UInt8(ascii: "\n")): guard entered() else { return }
+            default: break
+            }
         }
     }
 }
