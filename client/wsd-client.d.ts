@@ -140,7 +140,7 @@ export interface Connected {
 
 /** Why a connection ended. */
 export interface Reason {
-  /** Close code, 1006 where there was none; of the library: `invalid_url`, or that of the token function's error. */
+  /** Close code, 1006 where there was none; `invalid_url`, `invalid_token`, `token_failed`, or that of the token function's error. */
   code: number | string;
   /** For a person. */
   message: string;
@@ -393,9 +393,9 @@ declare class Emitter<Events> {
 export interface Room<Data = any> extends Emitter<RoomEvents<Data>> {
   readonly name: string;
   readonly joined: boolean;
-  /** Of the last message handled, in a room with history. */
+  /** Of the last message handled, in a room with history; in a handler still of the one before. */
   readonly position: Position | null;
-  /** Resolves when the server says so; joined again by itself after each reconnect, from where it was. */
+  /** Resolves when the server says so; joined again by itself after each reconnect, from where it was. `aborted`: left before. */
   join(options?: JoinOptions): Promise<Joined>;
   leave(): Promise<void>;
   /** Resolves when the server has it; survives reconnects. */
@@ -429,7 +429,7 @@ export declare class WsdClient extends Emitter<ClientEvents> {
   opened(options?: CallOptions): Promise<void>;
   /** Everything that waits is rejected with `closed`. */
   close(): void;
-  /** The room of that name, the same object as long as it is joined. */
+  /** The room of that name, the same object until it is left. */
   room<Data = any>(name: string): Room<Data>;
   join<Data = any>(name: string, options?: JoinOptions): Promise<Room<Data>>;
   publish<Data = any>(room: string, data: Data, options?: PublishOptions): Promise<Published>;

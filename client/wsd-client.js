@@ -12,7 +12,8 @@ const typingIdle = 3000;
 const readDelay = 300;
 const wakeProbe = 4000; // for a pong, when network or page are back
 
-let scriptURL = globalThis.document?.currentScript?.src;
+// A worker has no element.
+let scriptURL = globalThis.document?.currentScript?.src ?? /https?:\S+\.js/.exec(new Error().stack)?.[0];
 
 class WsdError extends Error {
   constructor(code, message, { temporary = false, retryAfter, closeCode, cause } = {}) {
@@ -29,6 +30,7 @@ const closeWords = {
   4003: "The application refused the connection",
   4004: "A newer connection of this user took its place",
   4005: "This user has too many connections",
+  token_failed: "There is no token",
 };
 const isFinal = (code) => /^100[023789]$/.test(code) || (code >= 3000 && !/^400[02678]$/.test(code));
 
@@ -138,7 +140,7 @@ class SendQueue extends Map {
     command.sentAt = now;
     command.firstSent ||= now;
   }
-  // Too old to be sent again: the server may have forgotten its id.
+  // The server may have forgotten its id.
   isStale({ isMessage, firstSent }, now) {
     return Boolean(isMessage && firstSent && now - firstSent > this.resendFor);
   }
@@ -260,8 +262,7 @@ class Room extends Emitter {
   _tellRead() {
     const offset = this._readTo;
     if (!this.joined || offset <= this._readTold) return;
-    const told = () => (this._readTold = Math.max(this._readTold, offset));
-    this._ask("read", { offset }, {}, told);
+    this._ask("read", { offset }, {}, () => (this._readTold = Math.max(this._readTold, offset)));
   }
   _isNew({ epoch, offset }) {
     return this.position?.epoch !== epoch || offset > this.position.offset;
@@ -390,9 +391,9 @@ class WsdClient extends Emitter {
     const from = this._env.now();
     const done = () => {
       const last = this._env.now() - from;
-      const { min = last, max = last, average = 0, count = 0 } = this.latency ?? {};
-      const mean = (average * count + last) / (count + 1);
-      this.latency = { last, min: Math.min(min, last), max: Math.max(max, last), average: mean, count: count + 1 };
+      let { min = last, max = last, average = 0, count = 0 } = this.latency ?? {};
+      const sum = average * count++ + last;
+      this.latency = { last, min: Math.min(min, last), max: Math.max(max, last), average: sum / count, count };
       this._tell("latency", this.latency);
       return last;
     };
@@ -452,7 +453,9 @@ class WsdClient extends Emitter {
     } catch (error) {
       if (!isCurrent()) return;
       if (error instanceof WsdError && !error.temporary) return this._stop(error.code, error.message);
-      return this._lost(1006, error.message);
+      if (error.code !== "token_failed") return this._lost(1006, error.message);
+      this._fail(error);
+      return isCurrent() && this._lost(error.code, error.message);
     }
     let socket;
     try {
@@ -510,6 +513,7 @@ class WsdClient extends Emitter {
     try {
       token.value = await token.source();
       token.endsAt = Infinity;
+      if (token.value && !token.value.trim) throw new WsdError("invalid_token", "token(): no text");
       return token.value;
     } catch (cause) {
       if (cause instanceof WsdError) throw cause;
@@ -578,9 +582,9 @@ class WsdClient extends Emitter {
   _end(state) {
     this._isWanted = false;
     this._listen(false);
-    this._drop(1000);
     const error = this._ended(state);
     for (const command of [...this._queue.values()]) this._reject(command, error);
+    this._drop(1000);
     this._setState(state, state === "stopped" ? { reason: this.reason } : {});
   }
 
@@ -652,7 +656,8 @@ class WsdClient extends Emitter {
     this._figures.bytesOut += byteLength(frame);
     if (this._options.logData) this.log("debug", "Sent", redacted(frame));
     try {
-      this._socket.send(frame);
+      // Browsers complain of what is sent while it closes.
+      this._socket.readyState > 1 || this._socket.send(frame);
     } catch {} // the end is told next
   }
 
@@ -827,9 +832,9 @@ class WsdClient extends Emitter {
       this._backoff.hint(server.reconnectMin, server.reconnectMax);
     }
     const life = greeting.expiresIn * 1000;
+    // Should the server's warning not come.
     if (life) {
       this._token.endsAt = this._env.now() + life;
-      // Should the server's warning not come; its seconds are rounded.
       this._timer("refresh", life - 1000 - Math.min(30000, life / 20), () => this._refresh());
     }
     this._tell("connected", greeting);
@@ -948,7 +953,7 @@ class WsdClient extends Emitter {
     if (room.joined) return Promise.resolve(room._last);
     const joining = this._startJoin(room);
     const joined = this._promise(options, (resolve, reject) => joining.then(resolve, reject), () => {});
-    joined.catch(({ code }) => (code === "timeout" || code === "aborted") && !room._wasJoined && this._leave(room));
+    joined.catch(() => room._joining === joining && !room._wasJoined && this._leave(room));
     return joined;
   }
 
@@ -1066,11 +1071,8 @@ class WsdClient extends Emitter {
 
   _timer(name, wait, act) {
     this._clear(name);
-    const fire = () => {
-      this._timers.delete(name);
-      act();
-    };
-    this._timers.set(name, this._env.setTimeout(fire, Math.min(Math.max(0, wait), 0x7fffffff)));
+    const fire = () => (this._timers.delete(name), act());
+    this._timers.set(name, this._env.setTimeout(fire, Math.min(Math.ceil(Math.max(0, wait)), 0x7fffffff)));
   }
   _clear(name) {
     this._env.clearTimeout(this._timers.get(name));

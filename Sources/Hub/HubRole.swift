@@ -55,7 +55,7 @@ final class HubRole {
                 // The hub's readiness is the link itself.
                 lameDuck: { _ in },
                 query: { id, query in self.answer(id, query) },
-                linkClosed: { self.leave(within: Self.orphanTimeout) }
+                linkClosed: { self.beOrphaned() }
             ))
         tend()
         let path = process.configuration.hubSocket
@@ -110,6 +110,13 @@ final class HubRole {
         isLeaving = true
         logger.info("The hub leaves once its workers are gone")
         server.whenEmpty = { self.end() }
+    }
+
+    /// The workers of a service that starts already must not find this hub: they would keep it, and its hold on the history.
+    private func beOrphaned() {
+        listener?.close(promise: nil)
+        listener = nil
+        leave(within: Self.orphanTimeout)
     }
 
     private func end() {

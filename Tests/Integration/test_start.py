@@ -219,6 +219,24 @@ def test_supervisor_killed_leaves_no_orphan():
         wait_until(lambda: not any(alive(pid) for pid in tree), "children gone", 15)
 
 
+def test_a_service_that_starts_while_a_killed_one_still_drains_is_soon_whole(tmp_path):
+    """Its workers do not find the old hub, which would stay for them and keep the history."""
+    config = 'reload:\n  drainSpread: 1s\n  drainTimeout: 2s\nrooms:\n  rules:\n    - match: "kept:*"\n      historySize: 10\n'
+    with Wsd(workers=2, config=config, directory=tmp_path) as killed:
+
+        async def clients():
+            pages = [await Client.connect(killed.url()) for _ in range(10)]
+            os.kill(killed.pid, signal.SIGKILL)
+            killed.process.wait(10)
+            with Wsd(workers=2, config=config, directory=tmp_path) as service:
+                client = await Client.connect(service.url())
+                await client.join("kept:lobby")
+            for page in pages:
+                await page.closed()
+
+        run(clients())
+
+
 def test_binary_replaced_on_disk(tmp_path):
     """A successor runs the supervisor's own image, not what lies on disk by then."""
     for program in ("wsd", "wsctl"):

@@ -350,7 +350,7 @@ test("close ends everything; connect begins again with the rooms that were joine
   await settle();
   client.close();
   client.close();
-  assert.deepEqual(await Promise.all(waiting.map(codeOf)), ["closed", "disconnected", "closed"]);
+  assert.deepEqual(await Promise.all(waiting.map(codeOf)), ["closed", "closed", "closed"]);
   assert.equal(world.socket.closed, 1000);
   assert.deepEqual([client.state, world.timers.length], ["closed", 0]);
   assert.equal(await codeOf(client.join("third")), "closed");
@@ -569,6 +569,25 @@ test("a refresh whose token function fails is tried again until the end", async 
   assert.equal(asked, 4);
   assert.equal(world.socket.last("auth").token, "second");
   assert.deepEqual(world.heard("error").map(({ code }) => code), ["token_failed", "token_failed"]);
+});
+
+test("a token function that fails is an event, and asked again; what is no text ends it", async () => {
+  const world = new World();
+  let asked = 0;
+  const client = world.client({ token: () => { if (!asked++) throw new Error("backend down"); return { token: "t" }; } });
+  await settle();
+  assert.deepEqual(world.heard("error").map(({ code, message }) => [code, message]), [["token_failed", "token(): backend down"]]);
+  assert.deepEqual([client.state, client.reason.code, world.sockets.length], ["connecting", "token_failed", 0]);
+  await world.advance(1000);
+  assert.deepEqual([client.state, client.reason.code, asked, world.sockets.length], ["stopped", "invalid_token", 2, 0]);
+});
+
+test("a handler of the token function's failure may close the client", async () => {
+  const world = new World();
+  const client = world.client({ token: () => { throw new Error("backend down"); } });
+  client.on("error", () => client.close());
+  await settle();
+  assert.deepEqual([client.state, world.timers.length, world.heard("error").length], ["closed", 0, 1]);
 });
 
 test("an expired token is replaced once; a second refusal stops", async () => {

@@ -274,6 +274,26 @@ test("join, leave, join keep their order", async () => {
   assert.equal(room.joined, true);
 });
 
+test("of joins and leaves in one turn the last one counts", async () => {
+  const world = new World();
+  const client = await world.open();
+  const room = client.room("lobby");
+  const joins = [];
+  for (let turn = 0; turn < 3; turn++) {
+    joins.push(codeOf(room.join()));
+    room.leave();
+  }
+  const last = room.join();
+  await settle();
+  for (let next = 0; next < world.socket.sent.length; next++) {
+    await world.socket.reply(world.socket.sent[next], { room: "lobby", members: 1 });
+    await settle();
+  }
+  assert.deepEqual(await Promise.all(joins), ["aborted", "aborted", "aborted"]);
+  assert.equal((await last).members, 1);
+  assert.deepEqual([room.joined, client.rooms, world.socket.sent.findLast(({ type }) => /join|leave/.test(type)).type], [true, [room], "join"]);
+});
+
 test("a join that nobody waits for any more is called off", async () => {
   const world = new World();
   const client = await world.open();
