@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -113,6 +115,47 @@ int wsd_connect_unix(const char *path) {
     if (descriptor < 0) return -1;
     if (connect(descriptor, (struct sockaddr *)&name, sizeof name) < 0) return close_with_error(descriptor);
     return descriptor;
+}
+
+int wsd_connect_datagram(const char *path) {
+    struct sockaddr_un name;
+    if (unix_name(path, &name) < 0) return -1;
+    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    if (connect(descriptor, (struct sockaddr *)&name, sizeof name) < 0) return close_with_error(descriptor);
+    return descriptor;
+}
+
+static int send_as_memfd(int descriptor, const uint8_t *bytes, size_t length) {
+    int file = memfd_create("wsd-datagram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0) return -1;
+    for (size_t done = 0; done < length;) {
+        ssize_t count = write(file, bytes + done, length - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return close_with_error(file);
+        done += (size_t)count;
+    }
+    if (fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) return close_with_error(file);
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {.msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &file, sizeof file);
+    if (sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return close_with_error(file);
+    close(file);
+    return 0;
+}
+
+int wsd_send_datagram(int descriptor, const void *bytes, size_t length) {
+    if (send(descriptor, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 0;
+    if (errno != EMSGSIZE && errno != ENOBUFS) return -1;
+    return send_as_memfd(descriptor, bytes, length);
 }
 
 int wsd_resolve(const char *host, struct wsd_address *out, size_t capacity, size_t *count) {

@@ -28,9 +28,34 @@ package enum ServiceManager {
     @discardableResult
     package static func notify(_ assignments: [String]) -> Bool {
         guard isPresent, case .success(let systemd) = library else { return false }
-        // One assignment a line; a line break within a status text would begin another.
-        let message = assignments.map { $0.replacing("\n", with: " ") }.joined(separator: "\n")
-        return systemd.notify(0, message) > 0
+        return systemd.notify(0, message(assignments)) > 0
+    }
+
+    /// Has the manager hold a descriptor for the next process of the service, where the unit lets it
+    /// (`FileDescriptorStoreMax=`). One that it holds already is not held twice.
+    ///
+    /// - Parameter name: printable ASCII without `:`, 255 bytes at most.
+    /// - Returns: whether it was sent; whether it is held cannot be known.
+    package static func store(_ descriptor: Int32, name: String) -> Bool {
+        guard isPresent, case .success(let systemd) = library else { return false }
+        // A listening socket has no end that could be polled for.
+        let state = message(["FDSTORE=1", "FDNAME=\(name)", "FDPOLL=0"])
+        return withUnsafePointer(to: descriptor) { systemd.notifyWithDescriptors(0, 0, state, $0, 1) > 0 }
+    }
+
+    /// Has the manager close what it holds under these names, and waits until it has, so that their addresses are free.
+    package static func dropStored(_ names: Set<String>) {
+        guard !names.isEmpty, isPresent, case .success(let systemd) = library else { return }
+        for name in names.sorted() { notify(["FDSTOREREMOVE=1", "FDNAME=\(name)"]) }
+        _ = systemd.barrier?(0, UInt64(barrierTimeout.nanoseconds / 1000))
+    }
+
+    /// How long the manager may take to read what it was told.
+    private static let barrierTimeout = Duration.seconds(5)
+
+    /// One assignment a line; a line break within a status text would begin another.
+    private static func message(_ assignments: [String]) -> String {
+        assignments.map { $0.replacing("\n", with: " ") }.joined(separator: "\n")
     }
 
     /// The assignment that must go with `RELOADING=1`.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Model
 
 /// The remote control of a running wsd.
@@ -37,6 +38,8 @@ struct Wsctl: AsyncParsableCommand {
         ])
 
     static func main() async {
+        // Dispatch tells syslog each time that it may not raise a thread's priority, as nobody but root may.
+        setenv("LIBDISPATCH_LOG", "NO", 0)
         let arguments = Invocation.normalized(Array(CommandLine.arguments.dropFirst()))
         let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
         if let complaint = Invocation.complaint(arguments, commands: commands) {

@@ -1,9 +1,12 @@
 import ArgumentParser
+import Glibc
 
 /// The one program of the service: supervisor by default, its children by their first argument.
 @main
 enum Wsd {
     static func main() {
+        // Dispatch tells syslog each time that it may not raise a thread's priority, as nobody but root may.
+        setenv("LIBDISPATCH_LOG", "NO", 0)
         // Before anything else, so that a child starts without the command line's machinery.
         if let child = ChildProgram(firstArgument: CommandLine.arguments.dropFirst().first) { child.run() }
         WsdCommand.main()

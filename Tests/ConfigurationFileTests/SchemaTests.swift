@@ -63,7 +63,7 @@ import Testing
             $0.logLevel = "info"
             $0.logFormat = "json"
         }
-        let layer = FlagLayer(flags, schema: schema, folder: "/")
+        let layer = FlagLayer(flags, schema: schema, context: ValueContext(folder: "/"))
         #expect(Set(layer.assignments.map(\.key.name)) == Set(schema.keys.filter { !$0.flags.isEmpty }.map(\.name)))
         #expect(layer.assignments.allSatisfy { $0.key.flags.contains($0.origin.text) })
     }

@@ -85,6 +85,12 @@ int wsd_listen_unix(const char *path, int backlog);
 /// Connects without waiting. Returns the descriptor (CLOEXEC); EAGAIN: somebody listens there, but the backlog is full.
 int wsd_connect_unix(const char *path);
 
+/// A datagram socket connected to `path` (CLOEXEC, O_NONBLOCK). Returns the descriptor.
+int wsd_connect_datagram(const char *path);
+/// Sends one datagram without waiting; one that is too large for the socket goes as a sealed memfd, as
+/// sd_journal_sendv(3) does it. EAGAIN: the receiver's queue is full.
+int wsd_send_datagram(int descriptor, const void *bytes, size_t length);
+
 struct wsd_address {
     /// 4 or 16; 0: end of the list.
     size_t length;

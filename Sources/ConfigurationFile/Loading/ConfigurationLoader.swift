@@ -54,9 +54,14 @@ package struct ConfigurationLoader: Sendable {
     /// Merges what was found with the rest.
     func load(_ found: FileReader.Found?) throws(ConfigurationErrors) -> LoadedConfiguration {
         var assembly = ConfigurationAssembly(schema: schema)
-        let fileLayer = found.map { FileLayer($0.source, schema: schema, folder: Self.folder(of: $0.path)) }
-        let environmentLayer = EnvironmentLayer(environment, schema: schema, folder: workingFolder)
-        let flagLayer = FlagLayer(flags, schema: schema, folder: workingFolder)
+        let context = ValueContext(folder: workingFolder, credentials: environment["CREDENTIALS_DIRECTORY"])
+        let fileLayer = found.map { found in
+            var own = context
+            own.folder = Self.folder(of: found.path)
+            return FileLayer(found.source, schema: schema, context: own)
+        }
+        let environmentLayer = EnvironmentLayer(environment, schema: schema, context: context)
+        let flagLayer = FlagLayer(flags, schema: schema, context: context)
         assembly.problems += (fileLayer?.problems ?? []) + environmentLayer.problems + flagLayer.problems
 
         let assignments = (fileLayer?.assignments ?? []) + environmentLayer.assignments + flagLayer.assignments

@@ -7,12 +7,12 @@ struct EnvironmentLayer {
     /// Variables besides those of keys.
     static let others = ["WSD_CONFIG", "WSD_HOST", "WSD_PORT"]
 
-    init(_ environment: [String: String], schema: ConfigurationSchema, folder: String) {
+    init(_ environment: [String: String], schema: ConfigurationSchema, context: ValueContext) {
         for key in schema.keys {
             guard let written = environment[key.variable], !written.isEmpty else { continue }
             let origin = Origin(layer: .environment, named: "environment \(key.variable)")
             let assignment = Assignment(
-                key: key, written: written, origin: origin, context: ValueContext(folder: folder), problems: &problems)
+                key: key, written: written, origin: origin, context: context, problems: &problems)
             if let assignment { assignments.append(assignment) }
         }
         // Foreign WSD_… variables are nobody's mistake (Kubernetes makes some for a service of that name); near misses are.

@@ -9,10 +9,10 @@ struct FileLayer {
     private let schema: ConfigurationSchema
     private var reader: NodeReader
 
-    /// - Parameter folder: Where relative paths in the file start.
-    init(_ source: SourceText, schema: ConfigurationSchema, folder: String) {
+    /// - Parameter context: where relative paths in the file start, and where credentials are.
+    init(_ source: SourceText, schema: ConfigurationSchema, context: ValueContext) {
         self.schema = schema
-        reader = NodeReader(source, context: ValueContext(folder: folder))
+        reader = NodeReader(source, context: context)
         let document = YamlDocument(source)
         faults = document.problems
         guard let root = document.root else { return }

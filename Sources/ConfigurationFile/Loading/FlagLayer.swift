@@ -5,8 +5,7 @@ struct FlagLayer {
     private(set) var assignments: [Assignment] = []
     private(set) var problems: [ConfigurationProblem] = []
 
-    init(_ flags: ConfigurationFlags, schema: ConfigurationSchema, folder: String) {
-        let context = ValueContext(folder: folder)
+    init(_ flags: ConfigurationFlags, schema: ConfigurationSchema, context: ValueContext) {
         for (name, text, flag) in flags.values {
             guard let key = schema.key(name) else { continue }
             add(key, text, Origin(layer: .flags, named: flag), context)

@@ -94,6 +94,8 @@ struct NodeReader {
             refuse(
                 "\(key.name) has no value; it must be \(key.allowed), or leave the line out", at: node,
                 hidden: key.hidesLines)
+        case .scalar(let scalar) where key.takesCredential && Credential.isNamed(by: scalar.string):
+            return credential(scalar.string, node, key)
         case .scalar, .alias:
             refuse("\(key.name) must be \(key.allowed)", at: node, hidden: key.hidesLines)
         }
@@ -101,6 +103,40 @@ struct NodeReader {
             key: key, entries: entries, origin: origin(node, hidden: key.hidesLines), context: context)
         assignment.isDamaged = problems.count > before
         return assignment
+    }
+
+    /// The list that a credential holds.
+    private mutating func credential(_ text: String, _ node: Node, _ key: SchemaKey) -> Assignment? {
+        let path: String
+        let found: FileReader.Found?
+        do throws(InvalidValue) {
+            path = try Credential.path(text, in: context.credentials)
+        } catch {
+            refuse("\(key.name) is \(ShownText.quoted(text)); \(error.hint ?? "")", at: node, hidden: key.hidesLines)
+            return nil
+        }
+        do throws(ConfigurationProblem) {
+            found = try FileReader.read(explicit: path, candidates: [], folder: "")
+        } catch {
+            refuse("\(key.name) is \(ShownText.quoted(text)), which \(error.message)", at: node, hidden: key.hidesLines)
+            return nil
+        }
+        let source = SourceText(name: text, text: found?.source.text ?? "")
+        let document = YamlDocument(source)
+        // No credential within a credential.
+        let inner = ValueContext(folder: context.folder)
+        var reader = NodeReader(source, context: inner, place: origin(node, hidden: key.hidesLines))
+        let read = document.root.flatMap { reader.assignment($0, key) }
+        problems += (document.problems + reader.problems).map { problem in
+            var problem = problem
+            problem.line = nil
+            if key.hidesLines { problem.excerpt = nil }
+            return problem
+        }
+        if document.root == nil, document.problems.isEmpty {
+            refuse("\(key.name) is \(ShownText.quoted(text)), which is empty", at: node, hidden: key.hidesLines)
+        }
+        return read
     }
 
     private mutating func entry(_ node: Node, number: Int, _ key: SchemaKey) -> Assignment.Entry {

@@ -98,7 +98,9 @@ extension ConfigurationSchema {
                     "What it is good for. publish: publish, broadcast, send to users; manage: disconnect, subscribe, remove "
                         + "history; observe: presence, history, rooms, counts, and live logs and figures."),
             ],
-            allowed: "a list of keys, each with name, sha256 and allow (wsctl key new makes one)",
+            allowed:
+                "a list of keys, each with name, sha256 and allow (wsctl key new makes one), or credential:NAME, which holds it",
+            takesCredential: true,
             example: """
                 - name: web
                   sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

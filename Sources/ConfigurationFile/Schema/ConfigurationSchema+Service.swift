@@ -110,7 +110,8 @@ extension ConfigurationSchema {
             "log.level", \.log.level, .choice, flags: ["--log-level"], "The least severe lines that are written."),
         SchemaKey(
             "log.format", \.log.format, .choice, reload: false, flags: ["--log-format"],
-            "What goes to standard error: text for people, json one object a line; auto is text on a terminal or in dev."
+            "What goes to standard error: text for people, json one object a line; auto is text on a terminal or in dev. Where "
+                + "standard error is systemd's journal, auto gives it records with fields."
         ),
         SchemaKey(
             "log.file", \.log.file, ValueFormat.path().orWord("none"), "Log file, besides standard error."),

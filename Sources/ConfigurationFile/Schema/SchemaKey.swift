@@ -23,6 +23,8 @@ struct SchemaKey: Sendable {
     var isList: Bool
     /// Takes a sequence of mappings; `nil`: it does not.
     var entries: EntrySchema?
+    /// The list may also stand in a credential.
+    var takesCredential = false
     /// It names a file that must be there; `nil`: it does not.
     var file: FileUse?
     var access: FieldAccess<WsdConfiguration>
@@ -77,20 +79,20 @@ extension SchemaKey {
 
     /// A key that names a file, which is looked at when the configuration is loaded.
     init(_ name: String, file path: Path<String?>, _ kind: FileCheck.Kind, _ documentation: String) {
-        self.init(name, path, ValueFormat.path().orWord("none"), documentation)
+        self.init(name, path, ValueFormat.file().orWord("none"), documentation)
         file = FileUse(kind: kind) { $0[keyPath: path] }
     }
 
     /// A key with a list of mappings.
     init<Entry>(
         _ name: String, entries path: Path<[Entry]>, of fresh: Entry, _ fields: [SchemaField<Entry>], allowed: String,
-        example: String, _ documentation: String
+        takesCredential: Bool = false, example: String, _ documentation: String
     ) {
         let entries = EntrySchema(path, of: fresh, fields, example: example)
         self.init(
             name: name, variable: Self.variable(for: name), flags: [], documentation: documentation, allowed: allowed,
             defaultText: entries.text(WsdConfiguration(), .written), reloadable: true, secret: false, isList: false,
-            entries: entries,
+            entries: entries, takesCredential: takesCredential,
             access: FieldAccess(
                 assign: { (_, _, _) throws(InvalidItem) in throw InvalidItem(index: 0, reason: InvalidValue()) },
                 text: { entries.text($0, .written) },

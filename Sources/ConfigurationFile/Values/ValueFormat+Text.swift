@@ -26,6 +26,19 @@ extension ValueFormat<String> {
         )
     }
 
+    /// The path of a file that is read, or `credential:NAME`.
+    static func file() -> Self {
+        let path = path()
+        return ValueFormat(
+            allowed: path.allowed + " or credential:NAME (LoadCredential= of the systemd unit)",
+            parse: { (text, context) throws(InvalidValue) in
+                guard Credential.isNamed(by: text) else { return try path.parse(text, context) }
+                return try Credential.path(text, in: context.credentials)
+            },
+            text: path.text
+        )
+    }
+
     /// A group of the system, by name or number (the name's letters: useradd(8)).
     static let group = ValueFormat(
         allowed: "the name or number of a group",

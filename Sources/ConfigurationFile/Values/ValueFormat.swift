@@ -12,6 +12,8 @@ struct ValueFormat<Value: Equatable & Sendable>: Sendable {
 struct ValueContext: Sendable {
     /// Absolute path of the folder that relative paths start from: that of the file, or the working one.
     var folder: String
+    /// Absolute path of the folder of credentials (`$CREDENTIALS_DIRECTORY`); `nil`: the service manager gave none.
+    var credentials: String?
 }
 
 /// A text that is not a value of its key.

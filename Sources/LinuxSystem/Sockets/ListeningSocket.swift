@@ -56,7 +56,7 @@ package enum ListenError: Error, Hashable, Sendable, CustomStringConvertible {
             "Cannot listen on unix:\(path): there is a file that is not a socket. Remove it, or choose another path."
         case .failed(.tcp(let host, let port), let error) where error.code == EACCES && port < 1024:
             "Cannot listen on \(ListenAddress.tcp(host: host, port: port)): \(error.reason). "
-                + "Ports below 1024 need root, or AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit."
+                + "Ports below 1024 need root, or CAP_NET_BIND_SERVICE in AmbientCapabilities= and CapabilityBoundingSet= of the systemd unit."
         case .failed(let address, let error): "Cannot listen on \(address): \(error.reason)"
         }
     }

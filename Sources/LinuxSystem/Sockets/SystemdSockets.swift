@@ -2,16 +2,17 @@ import CLinux
 import Glibc
 internal import Model
 
-/// Listening sockets that systemd opened before it started this process (sd_listen_fds(3)).
+/// Listening sockets that systemd hands to this process (sd_listen_fds(3)): those it opened itself, and those that a former
+/// process of the service had it hold.
 package enum SystemdSockets {
     /// Descriptors begin here (`SD_LISTEN_FDS_START`).
     static let first: Int32 = 3
-    /// Sockets that are taken at most.
-    static let maxCount = 64
+    /// Sockets that are taken at most: those of socket units, and as many as the unit has systemd hold.
+    static let maxCount = 128
 
     package struct Inherited: Hashable, Sendable {
         package var socket: ListeningSocket
-        /// `FileDescriptorName=` of the socket unit; empty when there is none.
+        /// `FileDescriptorName=` of the socket unit, or `FDNAME=` of one that was held; empty when there is none.
         package var name: String
     }
 

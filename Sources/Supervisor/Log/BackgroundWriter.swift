@@ -13,7 +13,7 @@ final class BackgroundWriter {
     private let eventLoop: any EventLoop
     private let pool = NIOThreadPool(numberOfThreads: 1)
     private let destination: any LogDestination
-    private var pending = ""
+    private var pending: [UInt8] = []
     private var isWriting = false
     private var waiting: [EventLoopPromise<Void>] = []
     /// Lines dropped since the start.
@@ -30,8 +30,10 @@ final class BackgroundWriter {
         pool.shutdownGracefully { _ in }
     }
 
-    func write(_ line: String) {
-        guard pending.utf8.count + line.utf8.count <= Self.queueMax else {
+    func write(_ line: String) { write(line.utf8) }
+
+    func write(_ line: some Collection<UInt8>) {
+        guard pending.count + line.count <= Self.queueMax else {
             dropped += 1
             unreported += 1
             return
@@ -42,7 +44,7 @@ final class BackgroundWriter {
 
     /// Lines dropped since this was last asked; 0 while the queue is still full.
     func takeDropped() -> Int {
-        guard pending.utf8.count < Self.queueMax / 2 else { return 0 }
+        guard pending.count < Self.queueMax / 2 else { return 0 }
         defer { unreported = 0 }
         return unreported
     }
@@ -70,39 +72,46 @@ final class BackgroundWriter {
             return
         }
         isWriting = true
-        let text = pending
-        pending = ""
+        let bytes = pending
+        pending = []
         let destination = destination
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        pool.runIfActive(eventLoop: eventLoop) { destination.write(text) }.whenComplete { _ in bound.value.next() }
+        pool.runIfActive(eventLoop: eventLoop) { bytes.withUnsafeBytes(destination.write) }.whenComplete { _ in
+            bound.value.next()
+        }
     }
 }
 
 /// Where log text ends up. Called from one thread only, and may block.
 protocol LogDestination: Sendable {
-    func write(_ text: String)
+    /// Whole lines, or whole records.
+    func write(_ bytes: UnsafeRawBufferPointer)
     func reopen()
+}
+
+extension LogDestination {
+    func write(_ text: String) {
+        var text = text
+        text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+    }
 }
 
 /// A descriptor that stays open, as a rule standard error. Errors are ignored: there is no better place to report them.
 struct DescriptorDestination: LogDestination {
     let descriptor: Int32
 
-    func write(_ text: String) {
-        var text = text
-        text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while let start = rest.baseAddress, !rest.isEmpty {
-                let count = Glibc.write(descriptor, start, rest.count)
-                if count > 0 {
-                    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                } else if count < 0, errno == EAGAIN {
-                    // Somebody else made it non-blocking; wait as a blocking write would.
-                    var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&poller, 1, -1)
-                } else if count == 0 || errno != EINTR {
-                    return
-                }
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes
+        while let start = rest.baseAddress, !rest.isEmpty {
+            let count = Glibc.write(descriptor, start, rest.count)
+            if count > 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            } else if count < 0, errno == EAGAIN {
+                // Somebody else made it non-blocking; wait as a blocking write would.
+                var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&poller, 1, -1)
+            } else if count == 0 || errno != EINTR {
+                return
             }
         }
     }

@@ -32,6 +32,8 @@ final class LogCenter {
     private(set) var store: LogStore
     private let format: Format
     private let console: BackgroundWriter?
+    /// What the console is, where it is the journal.
+    private let journal: JournalDestination?
     private var file: BackgroundWriter?
     private var fileDestination: RotatedFile?
     /// Level and file are those of this configuration.
@@ -40,16 +42,22 @@ final class LogCenter {
     private var wakeScheduled = false
     private var waiting: [EventLoopPromise<Void>] = []
     private var secondsOfSilence = 0
+    private var lostReported = 0
     private let pid = getpid()
 
-    /// - Parameter console: descriptor that lines are written to, as a rule 2; `nil`: none.
-    init(eventLoop: any EventLoop, configuration: LogConfiguration, format: Format, console: Int32?) {
+    /// - Parameters:
+    ///   - console: descriptor that lines are written to, as a rule 2; `nil`: none.
+    ///   - journal: takes the lines instead.
+    init(
+        eventLoop: any EventLoop, configuration: LogConfiguration, format: Format, console: Int32?,
+        journal: JournalDestination? = nil
+    ) {
         self.eventLoop = eventLoop
         self.format = format
         store = LogStore(perSource: configuration.memoryPerChild, total: configuration.memoryTotal)
-        self.console = console.map {
-            BackgroundWriter(eventLoop: eventLoop, destination: DescriptorDestination(descriptor: $0))
-        }
+        self.journal = journal
+        let destination: (any LogDestination)? = journal ?? console.map { DescriptorDestination(descriptor: $0) }
+        self.console = destination.map { BackgroundWriter(eventLoop: eventLoop, destination: $0) }
         settings = configuration
         openFile()
     }
@@ -99,13 +107,17 @@ final class LogCenter {
             fields: ["log.dropped": String(count)])
     }
 
-    /// Writes text as it is to standard error, between the lines.
-    func print(_ text: String) { console?.write(text) }
+    /// Writes text as it is to standard error, between the lines. Not for the journal.
+    func print(_ text: String) {
+        if journal == nil { console?.write(text) }
+    }
 
     func dropped(from source: String) -> Int { droppedBySource[source] ?? 0 }
 
     /// Lines not kept, or not written to standard error or the file.
-    var droppedInAll: Int { droppedBySource.values.reduce(0, +) + (console?.dropped ?? 0) + (file?.dropped ?? 0) }
+    var droppedInAll: Int {
+        droppedBySource.values.reduce(0, +) + (console?.dropped ?? 0) + (journal?.lost ?? 0) + (file?.dropped ?? 0)
+    }
 
     /// Says what could not be written. Once a second.
     func reportTrouble() {
@@ -119,7 +131,19 @@ final class LogCenter {
                 .warning, "Log lines were not written to the log file: the disk is too slow",
                 ["log.dropped": String(count)])
         }
+        reportJournalTrouble()
         reportFileTrouble()
+    }
+
+    private func reportJournalTrouble() {
+        guard let journal else { return }
+        let (diverted, lost) = (journal.takeDiverted(), journal.lost - lostReported)
+        guard diverted > 0 || lost > 0 else { return }
+        lostReported += lost
+        takeOwn(
+            .warning,
+            "The journal took no records for a while: lines went to standard error without fields, or were lost",
+            ["log.diverted": String(diverted), "log.dropped": String(lost)])
     }
 
     /// At once, then once a minute: the line itself is one more that cannot be written.
@@ -172,7 +196,11 @@ final class LogCenter {
     ) {
         let entry = store.append(
             time: time, source: source, worker: worker, pid: pid, level: level, message: message, fields: fields)
-        if let console { console.write(format.render(entry)) }
+        if journal != nil {
+            console?.write(JournalDestination.frame(JournalRecord.encode(entry)))
+        } else if let console {
+            console.write(format.render(entry))
+        }
         if let file {
             if case .json = format {
                 file.write(LogText.json(entry))

@@ -21,6 +21,16 @@ enum LogText {
         return line + "\n"
     }
 
+    /// Message and fields in one line, with the source where that is a child: for the journal, which knows the rest.
+    static func message(_ entry: LogEntry) -> String {
+        var line = entry.source == LogSource.supervisorName ? "" : escaped(entry.source) + ": "
+        line += escaped(entry.message)
+        for (key, value) in entry.fields.sorted(by: { $0.key < $1.key }) {
+            line += " \(escaped(key))=\(quoted(escaped(value)))"
+        }
+        return line
+    }
+
     /// One JSON object and a line feed: time (RFC 3339, UTC), level, source, pid, message, then the fields under `fields`.
     static func json(_ entry: LogEntry) -> String {
         var line = #"{"time":"\#(UTCTime.text(entry.time))","level":"\#(entry.level.rawValue)","source":"#

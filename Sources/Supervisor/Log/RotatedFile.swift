@@ -47,11 +47,8 @@ final class RotatedFile: LogDestination {
     /// Why the last write failed; `nil`: it did not.
     var trouble: String? { report.withLock { $0.lastError } }
 
-    func write(_ text: String) {
-        var text = text
-        text.withUTF8 { bytes in
-            state.withLock { write(UnsafeRawBufferPointer(bytes), &$0) }
-        }
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        state.withLock { write(bytes, &$0) }
     }
 
     func reopen() {

@@ -21,6 +21,7 @@ final class RunningService {
     private let ended: (Int32) -> Void
     private let log: LogCenter
     private let format: LogCenter.Format
+    private let usesJournal: Bool
     private let system: LinuxChildSystem
     private let logOutput: SupervisorLogOutput
     private let hadTerminal = Terminal.hasControlling
@@ -46,8 +47,10 @@ final class RunningService {
         self.ended = ended
         let configuration = loaded.configuration
         format = Self.format(configuration)
+        usesJournal = configuration.log.format == .auto && JournalSocket.isStandardError(loader.environment)
         let log = LogCenter(
-            eventLoop: eventLoop, configuration: configuration.log, format: format, console: STDERR_FILENO)
+            eventLoop: eventLoop, configuration: configuration.log, format: format, console: STDERR_FILENO,
+            journal: usesJournal ? JournalDestination() : nil)
         self.log = log
         let bound = NIOLoopBound(log, eventLoop: eventLoop)
         logOutput = SupervisorLogOutput(level: configuration.log.level) { level, message, fields in
@@ -62,6 +65,11 @@ final class RunningService {
             eventLoop: eventLoop, setup: setup(), configuration: loaded, log: log, logOutput: logOutput, system: system)
         self.driver = driver
         for warning in sockets.warnings { log.takeOwn(.warning, warning, [:]) }
+        if !sockets.kept.isEmpty {
+            log.takeOwn(
+                .info, "Listening sockets kept over the restart",
+                ["listen": sockets.kept.map(\.description).joined(separator: " ")])
+        }
         if case .failure(let error) = descriptorLimit {
             log.takeOwn(.warning, "The limit on open descriptors could not be raised", ["error": "\(error)"])
         }
@@ -192,6 +200,7 @@ final class RunningService {
         let banner = banner()
         switch format {
         case .json: log.takeOwn(.notice, "Service ready", banner.fields)
+        case .text where usesJournal: log.takeOwn(.notice, "Service ready", banner.fields)
         case .text(let coloured):
             log.takeOwn(.notice, "Service ready", [:])
             let bound = NIOLoopBound(log, eventLoop: eventLoop)

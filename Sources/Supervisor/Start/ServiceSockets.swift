@@ -11,6 +11,8 @@ struct ServiceSockets {
     var group: UInt32?
     /// Sentences for the log.
     var warnings: [String] = []
+    /// Addresses whose sockets the service manager had held over a restart.
+    var kept: [ListenAddress] = []
 
     /// Takes the control socket first: whoever holds it is the running service.
     static func open(_ configuration: WsdConfiguration, environment: [String: String]) -> Result<Self, StartFailure> {
@@ -24,7 +26,7 @@ struct ServiceSockets {
             }
             var sockets = try controlSocket(configuration.control, paths)
             do throws(StartFailure) {
-                sockets.listeners = try listeners(configuration.listen)
+                try sockets.listen(on: configuration.listen)
             } catch {
                 sockets.control.close()
                 rmdir(paths.privateDirectory)
@@ -61,14 +63,14 @@ struct ServiceSockets {
         control.close(closingDescriptor: closingControl)
     }
 
-    /// The socket's mode is the first check: 0660 and, where a group is configured, of that group. It is 0666 where the second
+    /// The socket's mode is the first check: 0600, or 0660 and of the group that is configured. It is 0666 where the second
     /// check (credentials of each connection) has to do it alone: with `control.readOnlyOthers`, and when this user may not
     /// give the file to the group.
     private static func controlSocket(
         _ configuration: ControlConfiguration, _ paths: RuntimePaths
     ) throws(StartFailure) -> ServiceSockets {
         let group = configuration.group.flatMap(UserGroups.id(ofGroup:))
-        let mode: UInt32 = configuration.readOnlyOthers ? 0o666 : 0o660
+        let mode: UInt32 = configuration.readOnlyOthers ? 0o666 : group == nil ? 0o600 : 0o660
         do throws(UnixListenerError) {
             let control = try UnixListener.bind(path: paths.controlSocket, mode: mode, group: group)
             return ServiceSockets(control: control, listeners: [], paths: paths, group: group)
@@ -86,20 +88,38 @@ struct ServiceSockets {
         }
     }
 
-    /// systemd's sockets where there are any, otherwise our own.
-    private static func listeners(_ addresses: [ListenAddress]) throws(StartFailure) -> [ListeningSocket] {
+    /// Sockets of socket units where there are any; otherwise those of a former process that the service manager held, and
+    /// new ones for the other addresses, which it is asked to hold from now on.
+    private mutating func listen(on addresses: [ListenAddress]) throws(StartFailure) {
+        let plan: StoredSockets.Plan
         do throws(SystemError) {
-            let inherited = try SystemdSockets.inherited()
-            if !inherited.isEmpty { return inherited.map(\.socket) }
+            plan = StoredSockets.plan(try SystemdSockets.inherited(), for: addresses)
         } catch {
             throw StartFailure(exitCode: ExitCode.unavailable, message: error.description)
         }
-        var bound: [ListeningSocket] = []
+        for stale in plan.stale { stale.socket.close() }
+        ServiceManager.dropStored(plan.staleNames)
+        guard plan.activated.isEmpty else { return listeners = plan.activated }
+        let bound = try Self.bind(addresses.filter { plan.kept[$0] == nil })
+        for address in addresses {
+            if let sockets = plan.kept[address] {
+                listeners += sockets
+                kept.append(address)
+            } else {
+                listeners += bound[address, default: []].map { Self.stored($0, address) }
+            }
+        }
+    }
+
+    private static func bind(
+        _ addresses: [ListenAddress]
+    ) throws(StartFailure) -> [ListenAddress: [ListeningSocket]] {
+        var bound: [ListenAddress: [ListeningSocket]] = [:]
         for address in addresses {
             do throws(ListenError) {
-                bound += try ListeningSocket.bind(address)
+                bound[address] = try ListeningSocket.bind(address)
             } catch {
-                for listener in bound {
+                for listener in bound.values.joined() {
                     listener.close()
                     listener.removeFile()
                 }
@@ -107,5 +127,14 @@ struct ServiceSockets {
             }
         }
         return bound
+    }
+
+    /// A Unix socket that is held keeps its file: the next process takes the socket back as it is.
+    private static func stored(_ socket: ListeningSocket, _ address: ListenAddress) -> ListeningSocket {
+        var socket = socket
+        if let name = StoredSockets.name(of: address), ServiceManager.store(socket.descriptor, name: name) {
+            socket.ownsFile = false
+        }
+        return socket
     }
 }

@@ -1,0 +1,122 @@
+"""A real systemd in a box of namespaces (systemd-box), with wsd installed in it as a package would."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import BIN, ROOT, wait_until
+
+SHARED = Path(os.environ.get("WSD_SHARED", ROOT.parent / "shared"))
+BOX = SHARED / "systemd-box"
+UNITS = ROOT / "systemd"
+
+
+class Box:
+    def __init__(self, name, *options):
+        if not BOX.exists():
+            pytest.skip("no systemd-box on this machine (WSD_SHARED)")
+        if os.geteuid() != 0:
+            pytest.skip("a systemd in a box needs root")
+        self.name = name
+        try:
+            self.call("up", "--bind-ro", f"{BIN}:/srv/wsd-bin", *options, timeout=300)
+            self.install()
+        except BaseException:
+            self.down()
+            raise
+
+    def install(self):
+        for program in ("wsd", "wsctl"):
+            self.run("cp", f"/srv/wsd-bin/{program}", f"/usr/bin/{program}")
+        for unit in ("wsd.service", "wsd@.service", "wsd.socket"):
+            self.call("put", str(UNITS / unit), f"/usr/lib/systemd/system/{unit}")
+        self.call("put", str(UNITS / "user" / "wsd.service"), "/usr/lib/systemd/user/wsd.service")
+        self.call("put", str(UNITS / "sysusers.d" / "wsd.conf"), "/usr/lib/sysusers.d/wsd.conf")
+        self.call("put", str(UNITS / "tmpfiles.d" / "wsd.conf"), "/usr/lib/tmpfiles.d/wsd.conf")
+        self.run("systemd-sysusers")
+        self.run("systemd-tmpfiles", "--create", "wsd.conf")
+        self.run("systemctl", "daemon-reload")
+
+    def call(self, *args, check=True, timeout=120, **options):
+        result = subprocess.run([str(BOX), "--name", self.name, *args], capture_output=True, text=True, timeout=timeout,
+                                stdin=subprocess.DEVNULL, **options)
+        if check and result.returncode:
+            raise AssertionError(f"{args}: {result.returncode}\n{result.stdout}{result.stderr}")
+        return result
+
+    def run(self, *command, check=True):
+        result = self.call("run", *command, check=False)
+        if check and result.returncode:
+            raise AssertionError(f"{command}: {result.returncode}\n{result.stdout}{result.stderr}{self.journal()}")
+        return result.stdout
+
+    def tried(self, *command):
+        """The same for what may fail: (exit status, both outputs)."""
+        result = self.call("run", *command, check=False)
+        return result.returncode, result.stdout + result.stderr
+
+    def net(self, *command, **options):
+        """Begins a program of this machine in the box's network."""
+        return subprocess.Popen([str(BOX), "--name", self.name, "net", *command], text=True, **options)
+
+    def write(self, path, text, mode="0644", owner="root:wsd"):
+        self.run("sh", "-c", 'mkdir -p "${1%/*}" && printf %s "$2" >"$1" && chmod "$3" "$1" && chown "$4" "$1"', "sh", path, text,
+                 mode, owner)
+
+    def configure(self, text, unit="wsd"):
+        self.write(f"/etc/wsd/{unit.partition('@')[2] or 'wsd'}.yaml", text)
+
+    def drop_in(self, name, text, unit="wsd.service"):
+        self.write(f"/etc/systemd/system/{unit}.d/{name}.conf", text)
+        self.run("systemctl", "daemon-reload")
+
+    def without_drop_in(self, name, unit="wsd.service"):
+        self.run("rm", f"/etc/systemd/system/{unit}.d/{name}.conf")
+        self.run("systemctl", "daemon-reload")
+
+    def journal(self, *options, unit="wsd"):
+        return self.call("run", "journalctl", "-u", unit, "--no-pager", *(options or ("-n", "60")), check=False).stdout
+
+    def entries(self, *options, unit="wsd"):
+        self.run("journalctl", "--sync")
+        return [json.loads(line) for line in self.journal("-o", "json", "--all", *options, unit=unit).splitlines()]
+
+    def show(self, key, unit="wsd"):
+        return self.run("systemctl", "show", unit, "-p", key, "--value").strip()
+
+    def start(self, unit="wsd"):
+        self.run("systemctl", "reset-failed", check=False)
+        self.run("systemctl", "start", unit)
+        assert self.show("ActiveState", unit) == "active"
+
+    def stop(self, unit="wsd"):
+        self.run("systemctl", "stop", unit)
+        assert self.show("ActiveState", unit) == "inactive" and self.show("Result", unit) == "success", self.journal(unit=unit)
+
+    def wait_active(self, former="", timeout=60, unit="wsd"):
+        """Waits until the unit is active with another main process than the former."""
+        wait_until(lambda: self.show("MainPID", unit) not in (former, "0") and self.show("ActiveState", unit) == "active",
+                   "active", timeout, 0.1)
+
+    @contextlib.contextmanager
+    def knocking(self, port=8080, path="/ws", threads=4):
+        """Opens connections without a pause meanwhile; what came of them is in the dictionary afterwards."""
+        found = {}
+        client = self.net(sys.executable, str(Path(__file__).with_name("knock.py")), str(port), path, str(threads),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            assert client.stdout.readline() == "knocking\n"
+            yield found
+            found.update(json.loads(client.communicate(timeout=90)[0]))
+        finally:
+            client.kill()
+            client.wait(10)
+
+    def down(self):
+        with contextlib.suppress(subprocess.SubprocessError):
+            self.call("down", "--now", check=False)
