@@ -114,13 +114,16 @@ struct TraceTests {
     @Test func endsWithTheWorkerOfTheClient() async throws {
         let service = try await TestService(workers: 2)
         try await service.untilReady()
-        let boot = try await service.parts.run { parts in
-            parts.driver.children[Self.worker]?.boot
-        }
-        let client = ClientID(boot: try #require(boot), serial: 7)
+        // Not by number: on a machine that stalls a child may have been started anew.
+        let (worker, boot) = try #require(
+            try await service.parts.run { parts in
+                parts.driver.children.lazy.filter { $0.value.slot.role == .worker && $0.value.exit == nil }
+                    .compactMap { entry in entry.value.boot.map { (entry.key, $0) } }.first
+            })
+        let client = ClientID(boot: boot, serial: 7)
         let reader = try StreamReader(service.socketPath, "/v1/trace?client=\(client)")
         _ = try await reader.read(until: "fit")
-        try await service.parts.run { $0.system.kill(Self.worker) }
+        try await service.parts.run { $0.system.kill(worker) }
         let text = try await reader.read(until: "\r\n0\r\n\r\n")
         #expect(text.contains("was killed by SIGKILL"))
         #expect(StreamReader.values(TraceLine.self, in: text).last?.isLast == true)
