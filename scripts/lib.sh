@@ -29,9 +29,11 @@ need_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     # The tests start their own; one that has come with its package would hold port 80.
-    if [[ " ${missing[*]} " == *" nginx-light "* ]] && [ -d /run/systemd/system ]; then
-        "${as_root[@]}" systemctl disable --quiet --now nginx || say "nginx.service could not be stopped; it is not needed."
-    fi
+    for package in nginx-light haproxy caddy; do
+        if [[ " ${missing[*]} " == *" $package "* ]] && [ -d /run/systemd/system ]; then
+            "${as_root[@]}" systemctl disable --quiet --now "${package%-light}" || say "${package%-light}.service could not be stopped; it is not needed."
+        fi
+    done
 }
 
 # What the tests in a browser need; another package's chromium or nginx will do.
@@ -40,6 +42,15 @@ need_browser() {
     command -v chromium >/dev/null || packages+=(chromium)
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
     PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || packages+=(nginx-light)
+    need_packages "${packages[@]}"
+}
+
+# What stands in front of wsd in the tests; another package's nginx, haproxy or caddy will do.
+need_proxies() {
+    local packages=()
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || packages+=(nginx-light)
+    PATH="$PATH:/usr/sbin" command -v haproxy >/dev/null || packages+=(haproxy)
+    command -v caddy >/dev/null || packages+=(caddy)
     need_packages "${packages[@]}"
 }
 
