@@ -15,6 +15,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -36,7 +37,7 @@ let package = Package(
         .target(name: "WebSocketProtocol", dependencies: ["Model", "CZlib", .nioCore]),
         .target(name: "Wire", dependencies: ["Model", .nioCore]),
 
-        // The files of client/ and pages/, and what may be done with them.
+        // The files of client/ and pages/, and what may be done with them. (Those of systemd/ are wsctl's own.)
         .target(name: "WebAssets", dependencies: ["CAssets", "Model", "Wire"]),
 
         // The operating system.
@@ -72,8 +73,10 @@ let package = Package(
             name: "Worker",
             dependencies: [
                 "Model", "Realtime", "WebSocketProtocol", "Wire", "LinuxSystem", "ChildRuntime", "Authentication",
-                "Webhooks", "WebAssets", "CZlib", .collections, .nioCore, .nioPosix, .nioHTTP1, .httpTypes,
-                .hummingbird, .logging,
+                "Webhooks", "WebAssets", "CZlib", .collections, .nioCore, .nioPosix, .nioHTTP1,
+                .nioSSL,
+                .nioTLS,
+                .httpTypes, .hummingbird, .logging,
             ]
         ),
         .target(name: "ControlClient", dependencies: ["Model", "Wire", .nioCore, .nioPosix, .nioHTTP1]),
@@ -92,7 +95,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "wsctl",
-            dependencies: ["Model", "Wire", "ControlClient", "Dashboard", .crypto, .argumentParser]
+            dependencies: ["CAssets", "Model", "Wire", "ControlClient", "Dashboard", .crypto, .argumentParser]
         ),
 
         // Not shipped: what scripts/chaos and scripts/fuzz run.
@@ -131,7 +134,8 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "Model", "Worker", "Wire", "WebSocketProtocol", .nioCore, .nioEmbedded, .nioPosix, .nioHTTP1, .logging,
+                "Model", "Worker", "Wire", "WebSocketProtocol", .nioCore, .nioEmbedded, .nioPosix, .nioHTTP1, .nioSSL,
+                .logging,
             ]
         ),
         .testTarget(name: "WebAssetsTests", dependencies: ["WebAssets", "Model", "Wire"]),
@@ -156,6 +160,8 @@ extension Target.Dependency {
     static var nioCore: Self { .product(name: "NIOCore", package: "swift-nio") }
     static var nioEmbedded: Self { .product(name: "NIOEmbedded", package: "swift-nio") }
     static var nioHTTP1: Self { .product(name: "NIOHTTP1", package: "swift-nio") }
+    static var nioSSL: Self { .product(name: "NIOSSL", package: "swift-nio-ssl") }
+    static var nioTLS: Self { .product(name: "NIOTLS", package: "swift-nio") }
     static var nioPosix: Self { .product(name: "NIOPosix", package: "swift-nio") }
 }
 

@@ -49,8 +49,16 @@ need_browser() {
 need_proxies() {
     local packages=()
     PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || packages+=(nginx-light)
+    [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || packages+=(libnginx-mod-stream)
     PATH="$PATH:/usr/sbin" command -v haproxy >/dev/null || packages+=(haproxy)
     command -v caddy >/dev/null || packages+=(caddy)
+    need_packages "${packages[@]}"
+}
+
+# The application behind routes in the tests: Express and ws, in /usr/share/nodejs; another package's Node.js will do.
+need_express() {
+    local packages=(node-express node-ws)
+    command -v node >/dev/null || packages+=(nodejs)
     need_packages "${packages[@]}"
 }
 
@@ -83,8 +91,8 @@ need_swift() {
 build_release() {
     local newest product
     if [ -x "$bin/wsd" ] && [ -x "$bin/wsctl" ]; then
-        # The files of client/ and pages/ are part of the programs, their tests are not.
-        newest=$(find Sources client pages Package.swift -type f -not -path '*/test/*' -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
+        # The files of client/, pages/ and systemd/ are part of the programs, their tests are not.
+        newest=$(find Sources client pages systemd Package.swift -type f -not -path '*/test/*' -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
         [ -n "$newest" ] || return 0
     fi
     need_swift

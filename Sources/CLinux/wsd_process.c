@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -129,6 +130,16 @@ int wsd_reap(int pidfd, struct wsd_exit *out) {
     return 0;
 }
 
+int wsd_ended_child(void) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int result;
+    do {
+        result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? 0 : info.si_pid;
+}
+
 int wsd_pidfd_signal(int pidfd, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
@@ -172,3 +183,5 @@ int wsd_start_thread(const char *name, void (*body)(void *), void *argument) {
 void wsd_return_memory(size_t kept) {
     if (mallinfo2().fordblks > kept) malloc_trim(0);
 }
+
+void wsd_name_process(const char *name) { prctl(PR_SET_NAME, name); }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import LinuxSystem
 internal import Logging
 package import Model
 package import NIOCore
@@ -48,9 +49,12 @@ package final class ChildProcess: @unchecked Sendable {
         self.exit = exit
     }
 
-    /// Sets up logging to standard error for the whole process, and ignores SIGPIPE. First thing a child does.
+    /// Sets up logging to standard error for the whole process, and ignores signals. First thing a child does.
+    ///
+    /// What is meant for the supervisor reaches its children, too, where somebody signals every process, as a platform does at its
+    /// end (Heroku) or `killall`. The supervisor decides then, and tells by the link.
     package static func bootstrapLogging() -> ChildLogSink {
-        signal(SIGPIPE, SIG_IGN)
+        for number in [SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGUSR1] { signal(number, SIG_IGN) }
         let sink = ChildLogSink()
         LoggingSystem.bootstrap { label in ChildLogHandler(label: label, sink: sink) }
         return sink
@@ -65,7 +69,11 @@ package final class ChildProcess: @unchecked Sendable {
     package static func start(
         on eventLoop: any EventLoop, link: Int32 = ChildDescriptors.link, log: ChildLogSink
     ) -> EventLoopFuture<ChildProcess> {
-        start(on: eventLoop, link: link, log: log, exit: { _exit($0) })
+        start(on: eventLoop, link: link, log: log, exit: { _exit($0) }).map { process in
+            let slot = process.configuration.slot
+            ProcessName.setOwn(slot.role == .hub ? "wsd-hub" : "wsd-worker-\(slot.number)")
+            return process
+        }
     }
 
     static func start(

@@ -113,6 +113,7 @@ final class HubServer {
         counters.historyBytes = figures.historyBytes
         counters.recorded = figures.recorded
         counters.storageFailures = figures.storageFailures
+        counters.storageFailing = isStorageFailing
         counters.repetitions = figures.repetitions
         return counters
     }

@@ -9,6 +9,8 @@ package enum ExitCode {
     package static let unavailable: Int32 = 69
     /// Something of the operating system failed (`EX_OSERR`).
     package static let osError: Int32 = 71
+    /// A file that could be used when the configuration was checked cannot be now (`EX_TEMPFAIL`).
+    package static let temporary: Int32 = 75
     /// The configuration is wrong (`EX_CONFIG`). Never retried.
     package static let configuration: Int32 = 78
 }

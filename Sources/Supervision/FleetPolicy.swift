@@ -46,4 +46,6 @@ package enum FleetLimits {
     package static let extendInterval = Duration.seconds(5)
     /// …and by how much.
     package static let extendBy = Duration.seconds(20)
+    /// After so many failed starts of one process in a row the service manager is not asked to go on waiting for READY=1.
+    package static let patientAttempts = 3
 }

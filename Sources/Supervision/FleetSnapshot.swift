@@ -23,6 +23,17 @@ package struct FleetSnapshot: Codable, Sendable, Equatable {
     package var restarts: Int
     /// Hub first, then workers by number (a successor after the one it replaces), then departing ones.
     package var processes: [ProcessSnapshot]
+    /// `nil`: the service is in no control group that counts memory.
+    package var memory: MemorySnapshot?
+}
+
+/// Memory of the service's control group.
+package struct MemorySnapshot: Codable, Sendable, Equatable {
+    package var reading: MemoryReading
+    /// Since the service started.
+    package var events: MemoryEvents
+    /// Since the kernel last had to act while the working set was near the limit.
+    package var strainedAgo: Duration?
 }
 
 /// One living or awaited process.
@@ -52,6 +63,8 @@ package struct ProcessSnapshot: Codable, Sendable, Equatable {
     package var retryIn: Duration?
     /// Resident bytes, as last told.
     package var memory: Int?
+    /// Processes of the slot that the kernel killed for memory since the service started.
+    package var memoryKills = 0
     /// Clients still to be closed, while draining.
     package var remaining: Int?
 }

@@ -100,8 +100,15 @@ extension FleetStateMachine {
     package mutating func childExited(
         _ instance: InstanceID, _ exit: ProcessExit, now: MonotonicTime
     ) -> [FleetAction] {
-        guard let id = places.removeValue(forKey: instance) else { return [] }
+        guard let id = places[instance] else { return [] }
+        let exit = explained(exit, of: instance, now: now)
+        let former = process(instance)
+        places[instance] = nil
         var actions = noteTime(now)
+        if exit == .killedForMemory, let former {
+            withSlot(id) { slot, _, _ in slot.memoryKills += 1 }
+            actions.append(.event(.killedForMemory(id, former, memory.reading)))
+        }
         if let index = departing.firstIndex(where: { $0.process.instance == instance }) {
             let leaving = departing.remove(at: index)
             let reason = leaving.process.reason(for: exit)

@@ -9,7 +9,11 @@ extension FleetStateMachine {
         return FleetSnapshot(
             health: health(problems), problems: problems, operation: currentOperation, workersWanted: workers.count,
             revision: revision, restarts: pastRestarts + slots.reduce(0) { $0 + $1.restarts },
-            processes: slots.flatMap { rows(of: $0, now: now) } + departing.map { row(of: $0, now: now) }
+            processes: slots.flatMap { rows(of: $0, now: now) } + departing.map { row(of: $0, now: now) },
+            memory: memory.reading.map { reading in
+                MemorySnapshot(
+                    reading: reading, events: memory.events, strainedAgo: memory.strainedAt.map { now - $0 })
+            }
         )
     }
 
@@ -113,7 +117,7 @@ extension FleetStateMachine {
             slot: slot.id, state: state, instance: process?.instance, pid: process?.pid, version: process?.version,
             uptime: process.map { now - $0.spawnedAt }, restarts: slot.restarts, lastExit: slot.lastExit,
             retryIn: retryIn,
-            memory: process?.memory, remaining: nil
+            memory: process?.memory, memoryKills: slot.memoryKills, remaining: nil
         )
     }
 
@@ -123,7 +127,7 @@ extension FleetStateMachine {
             instance: leaving.process.instance, pid: leaving.process.pid, version: leaving.process.version,
             uptime: now - leaving.process.spawnedAt, restarts: slot(leaving.slot)?.restarts ?? 0,
             lastExit: slot(leaving.slot)?.lastExit, retryIn: nil, memory: leaving.process.memory,
-            remaining: leaving.remaining
+            memoryKills: slot(leaving.slot)?.memoryKills ?? 0, remaining: leaving.remaining
         )
     }
 }

@@ -63,9 +63,10 @@ extension FleetStateMachine {
     }
 
     /// The service manager waits for READY=1, for the end of a reload and for the stop only so long, unless it is told
-    /// to.
+    /// to. Not for a start that goes on failing: who waits for it is to hear of that.
     private mutating func extendTimeout(now: MonotonicTime) -> [FleetAction] {
-        let isAwaited = !hasBeenReady || isStopping || (operation?.isReload ?? false)
+        let isFailing = ([hub] + workers).contains { $0.unstableEnds >= FleetLimits.patientAttempts }
+        let isAwaited = (!hasBeenReady && !isFailing) || isStopping || (operation?.isReload ?? false)
         guard isAwaited else {
             extendAt = nil
             return []

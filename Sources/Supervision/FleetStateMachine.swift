@@ -39,6 +39,7 @@ package struct FleetStateMachine: Codable, Sendable {
     var recycleNotBefore: [SlotID: MonotonicTime] = [:]
     /// Restarts of slots that were scaled away.
     var pastRestarts = 0
+    var memory = MemoryStateMachine()
 
     package init(policy: FleetPolicy, revision: Int = 1, seed: UInt64) {
         self.policy = policy

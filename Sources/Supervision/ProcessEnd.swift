@@ -1,12 +1,13 @@
 package import Model
 
 extension ProcessExit {
-    /// `exited with 1`, `was killed by SIGKILL`.
+    /// `exited with 1`, `was killed by SIGKILL`, `was killed by the kernel for memory`.
     package var sentence: String {
         switch self {
         case .exited(let code): "exited with \(code)"
         case .signalled(let signal, let coreDumped):
             "was killed by \(Self.name(ofSignal: signal))\(coreDumped ? " (core dumped)" : "")"
+        case .killedForMemory: "was killed by the kernel for memory"
         }
     }
 

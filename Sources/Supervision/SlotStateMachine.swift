@@ -39,6 +39,8 @@ package struct SlotStateMachine: Codable, Sendable {
     /// Processes started because another one had ended by itself, or had to be killed. What an operator orders does not count.
     package internal(set) var restarts = 0
     package internal(set) var lastExit: String?
+    /// Processes of it that the kernel killed for memory.
+    package internal(set) var memoryKills = 0
 
     package init(id: SlotID, revision: Int) {
         self.id = id

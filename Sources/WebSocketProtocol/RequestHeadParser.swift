@@ -55,7 +55,9 @@ extension RequestHeadParser {
             if whole[start] == 0x16 {
                 return HTTPRefusal(
                     status: 400,
-                    sentence: "This port speaks plain HTTP and ws://. TLS (https://, wss://) ends in a proxy before it."
+                    sentence:
+                        "This port speaks plain HTTP and ws://. For https:// and wss:// set tls.certificate and tls.key, or "
+                        + "let a proxy before it speak them."
                 )
             }
             return whole[start].isTokenCharacter ? nil : .malformed("This is not an HTTP request.")

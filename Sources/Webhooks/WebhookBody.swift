@@ -58,6 +58,14 @@ struct WebhookBody {
         body.write("origin", connect.origin)
         body.write("userAgent", connect.userAgent)
         body.write("token", connect.token)
+        if let certificate = connect.certificate {
+            var shown = ByteBuffer()
+            shown.writeStaticString("{")
+            Self.member("subject", certificate.subject, isFirst: true, into: &shown)
+            Self.member("sha256", certificate.sha256, isFirst: false, into: &shown)
+            shown.writeStaticString("}")
+            body.writeRaw("certificate", shown)
+        }
         if connect.cookie != nil || connect.authorization != nil {
             var headers = ByteBuffer()
             headers.writeStaticString("{")

@@ -48,6 +48,8 @@ package struct WebhookConnect: Sendable {
     package var user: UserName?
     /// A token that no configured key checks: the application's own.
     package var token: String?
+    /// Shown at the TLS handshake, and found good.
+    package var certificate: ClientCertificate?
 
     package init(client: ClientID, dialect: String, address: String, path: String) {
         self.client = client

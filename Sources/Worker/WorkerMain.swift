@@ -1,6 +1,7 @@
 import Authentication
 import ChildRuntime
 import Glibc
+import LinuxSystem
 import Logging
 import Model
 import NIOCore
@@ -18,12 +19,29 @@ package enum WorkerMain {
         } catch {
             problems.append(error.description)
         }
+        if case .failure(let error) = tls(configuration) { problems.append(error.description) }
         do throws(WebhookError) {
             try WebhookCaller.check(configuration.webhooks)
         } catch {
             problems.append(error.description)
         }
         return problems
+    }
+
+    /// What a worker with this configuration would warn of at its start.
+    package static func doubts(_ configuration: WsdConfiguration) -> [String] {
+        guard case .success(let pair?) = tls(configuration), let path = configuration.tls.certificate else { return [] }
+        let now = Int(Clocks.wallSeconds())
+        let warning = TLSExpiry.warning(notBefore: pair.notBefore, notAfter: pair.notAfter, now: now)
+        return warning.map { ["\($0): \(path) (tls.certificate)"] } ?? []
+    }
+
+    private static func tls(_ configuration: WsdConfiguration) -> Result<TLSPair?, TLSPairError> {
+        do throws(TLSPairError) {
+            return .success(configuration.tls.isOn ? try TLSPair.load(configuration.tls) : nil)
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Runs the worker on the calling thread, whose event loop all of it is confined to.

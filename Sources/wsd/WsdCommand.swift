@@ -26,7 +26,9 @@ struct WsdCommand: ParsableCommand {
             """,
         version: WsdVersion.current)
 
-    @Option(name: [.short, .customLong("config")], help: ArgumentHelp("Configuration file.", valueName: "file"))
+    @Option(
+        name: [.short, .customLong("config")], help: ArgumentHelp("Configuration file.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
 
     @Option(
@@ -51,13 +53,17 @@ struct WsdCommand: ParsableCommand {
     @Flag(help: "Production: all addresses, JSON logs, no test page.")
     var prod = false
 
-    @Option(help: ArgumentHelp("Path of the control socket.", valueName: "path"))
+    @Option(help: ArgumentHelp("Path of the control socket.", valueName: "path"), completion: .file())
     var socket: String?
 
-    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.")
+    @Option(
+        name: .customLong("log-level"), help: "trace, debug, info, notice, warning, error or critical.",
+        completion: .list(["trace", "debug", "info", "notice", "warning", "error", "critical"]))
     var logLevel: String?
 
-    @Option(name: .customLong("log-format"), help: "text, json, or auto: text on a terminal or in development.")
+    @Option(
+        name: .customLong("log-format"), help: "text, json, or auto: text on a terminal or in development.",
+        completion: .list(["text", "json", "auto"]))
     var logFormat: String?
 
     @Option(
@@ -80,6 +86,10 @@ struct WsdCommand: ParsableCommand {
     @Flag(name: .customLong("print-config-reference"), help: .hidden)
     var printConfigReference = false
 
+    /// The same as JSON, for `scripts/manual`.
+    @Flag(name: .customLong("print-config-reference-json"), help: .hidden)
+    var printConfigReferenceJSON = false
+
     func validate() throws {
         if dev, prod { throw ValidationError("Give either --dev or --prod.") }
     }
@@ -87,6 +97,10 @@ struct WsdCommand: ParsableCommand {
     func run() throws {
         if printExampleConfig || printConfigReference {
             print(printExampleConfig ? ExampleFile.text() : Reference.text(), terminator: "")
+            return
+        }
+        if printConfigReferenceJSON {
+            print(try ReferenceData.text(), terminator: "")
             return
         }
         var flags = ConfigurationFlags()
@@ -100,9 +114,9 @@ struct WsdCommand: ParsableCommand {
         flags.logFormat = logFormat
         flags.settings = settings
         if checkConfig || printConfig {
-            let status = SupervisorMain.check(file: config, flags: flags, printing: printConfig) {
-                HubMain.problems($0) + WorkerMain.problems($0)
-            }
+            let status = SupervisorMain.check(
+                file: config, flags: flags, printing: printConfig,
+                childProblems: { HubMain.problems($0) + WorkerMain.problems($0) }, childDoubts: WorkerMain.doubts)
             throw ArgumentParser.ExitCode(status)
         }
         SupervisorMain.run(file: config, flags: flags)

@@ -28,7 +28,10 @@ import Testing
     }
 
     @Test func everyFieldOfAnEntryHasItsKey() {
-        for (key, fresh) in [("rooms.rules", RoomRule() as Any), ("api.keys", APIKey() as Any)] {
+        let entries: [(String, Any)] = [
+            ("rooms.rules", RoomRule()), ("api.keys", APIKey()), ("routes", RouteConfiguration()),
+        ]
+        for (key, fresh) in entries {
             let leaves = schema.key(key)?.entries?.fields.map(\.leaf) ?? []
             #expect(Set(leaves) == Set(Mirror(reflecting: fresh).children.map { $0.label ?? "" }))
             #expect(Set(leaves).count == leaves.count)
@@ -103,8 +106,9 @@ import Testing
         for key in schema.keys {
             guard let entries = key.entries else { continue }
             let lines = entries.example.split(separator: "\n").map { "    \($0)\n" }.joined()
-            let loaded = try load("\(key.section):\n  \(key.leaf):\n\(lines)")
-            #expect(loaded.source(key.name) == "wsd.yaml:3")
+            let parents = key.section.isEmpty ? "" : "\(key.section):\n  "
+            let loaded = try load("\(parents)\(key.leaf):\n\(lines)")
+            #expect(loaded.source(key.name) == (key.section.isEmpty ? "wsd.yaml:2" : "wsd.yaml:3"))
             #expect(loaded.value(key.name) != "[]")
         }
     }

@@ -128,6 +128,10 @@ import Wire
                     "Port 9000, which your environment names, is held by node (pid 12).",
                     "End it (kill 12), or start wsd with --port."))
         #expect(Diagnosis.port(80, isDefault: false, isTaken: true, holders: []).verdict == .problem)
+        // systemd keeps it over a restart: nothing to be ended.
+        let kept = Diagnosis.port(
+            8080, isDefault: true, isTaken: true, holders: [SocketHolder(pid: 1, name: "systemd")])
+        #expect(kept.verdict == .note && kept.advice?.contains("kill") == false)
     }
 
     @Test func filesThatTheServiceCannotRead() {

@@ -162,9 +162,11 @@ struct HubHistoryServerTests {
         #expect(replies[2] == .refused(ClientRefusal(.storageFailed)))
         #expect(replies[3] == .published(position: nil, isRepetition: false))
         #expect(server.counters.storageFailures == 1)
+        #expect(server.counters.storageFailing)
         storage.isFull = false
         try sender.publish(sequence: 4, client: 1, "4")
         loop.run()
+        #expect(!server.counters.storageFailing)
         #expect(try other.payloads() == ["2:4"])
         #expect(try storage.load(room)?.position.offset == 2)
         try clean(storage)

@@ -117,6 +117,28 @@ struct ProcessTests {
         watcher.stop()
     }
 
+    @Test func strangersAreReapedAndTheWatchedAreTold() throws {
+        let ends = Ends()
+        let watcher = try ProcessWatcher { ends.add($0, $1) }
+        defer { watcher.stop() }
+        let strangers = try (0..<3).map { _ in try Shell.spawn("exit 3") }
+        for stranger in strangers { Descriptors.close(stranger.pidfd) }
+        let living = try Shell.spawn("exec sleep 1000")
+        let known = try Shell.spawn("exit 4")
+        // All have ended, and none is reaped yet.
+        for process in strangers + [known] {
+            var information = siginfo_t()
+            #expect(waitid(P_PID, id_t(process.pid), &information, WEXITED | WNOWAIT) == 0)
+        }
+        try watcher.watch(living)
+        try watcher.watch(known)
+        watcher.reapStrangers()
+        for stranger in strangers { #expect(kill(stranger.pid, 0) == -1 && errno == ESRCH) }
+        #expect(ends.wait(for: 1) == [known.pid: .exited(4)])
+        #expect(watcher.signal(living.pid, SIGKILL))
+        #expect(ends.wait(for: 2)[living.pid] == .signalled(SIGKILL, coreDumped: false))
+    }
+
     @Test func watchingAfterTheStopIsRefused() throws {
         let watcher = try ProcessWatcher { _, _ in }
         watcher.stop()

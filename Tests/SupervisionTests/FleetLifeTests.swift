@@ -71,6 +71,18 @@ import Testing
         #expect(extensions == 2)
     }
 
+    @Test func nobodyIsAskedToWaitForAStartThatGoesOnFailing() throws {
+        var fleet = FleetHarness(workers: 1)
+        fleet.start()
+        for _ in 0..<FleetLimits.patientAttempts {
+            fleet.exit(try fleet.current(.hub), .exited(1))
+            while !fleet.children.contains(where: { $0.slot == .hub }) { fleet.pass(.milliseconds(500)) }
+        }
+        let before = fleet.actions.count { $0 == .notify(.extendTimeout(FleetLimits.extendBy)) }
+        fleet.pass(.seconds(60))
+        #expect(fleet.actions.count { $0 == .notify(.extendTimeout(FleetLimits.extendBy)) } == before)
+    }
+
     // MARK: Restarts
 
     @Test func anUnstableEndIsAnsweredWithDelay() throws {

@@ -36,6 +36,20 @@ struct FleetDriverTests {
         try await service.close()
     }
 
+    @Test func whatChildrenSayOfThemselvesIsAProblem() async throws {
+        let service = try await TestService(workers: 2) { system in
+            system.behaviour.counters.acceptPaused = true
+            system.behaviour.counters.storageFailing = true
+        }
+        try await service.until("three heartbeats") {
+            $0.driver.status().problems.contains { $0.contains("worker 1, worker 2: no descr") }
+        }
+        let status = try await service.parts.run { $0.driver.status() }
+        #expect(status.health == .degraded)
+        #expect(status.problems.contains { $0.hasPrefix("Histories cannot be stored") })
+        try await service.close()
+    }
+
     @Test(arguments: ["garbage", "{\"nothing\":{}}", String(repeating: "x", count: 5_000_000)])
     func aChildThatBreaksTheLinkIsKilledAndCounted(_ line: String) async throws {
         let service = try await TestService(workers: 1) { system in
@@ -117,6 +131,26 @@ struct FleetDriverTests {
         #expect(left == 0)
         #expect(closed)
         #expect(notifications.contains("STOPPING=1"))
+        try await service.close()
+    }
+
+    @Test func aRepeatedSIGTERMIsOneAndAnotherSignalHurries() async throws {
+        let service = try await TestService(workers: 1)
+        try await service.untilReady()
+        let (once, hurried) = try await service.parts.run { parts in
+            func hurries() -> Int {
+                parts.driver.log.store.tail(LogFilter(grep: "Hurrying"), limit: 9).count
+            }
+            for _ in 0..<4 { parts.driver.stopSignalled("SIGTERM") }
+            let once = hurries()
+            parts.driver.stopSignalled("SIGINT")
+            // After that it would be the third, which kills.
+            parts.driver.stopSignalled("SIGTERM")
+            return (once, hurries())
+        }
+        #expect(once == 0)
+        #expect(hurried == 1)
+        #expect(try await service.ended.get() == 0)
         try await service.close()
     }
 

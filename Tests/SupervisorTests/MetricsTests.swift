@@ -20,6 +20,7 @@ struct MetricsTests {
         }
         var worker = ProcessStatus(name: "worker 1", worker: 1, state: .ready, pid: 3)
         (worker.counters, worker.cpu, worker.memory) = (counters, 50, 1000)
+        worker.memoryKills = 2
         var draining = worker
         draining.state = .draining
         var hub = ProcessStatus(name: "hub", state: .ready, pid: 2)
@@ -28,11 +29,15 @@ struct MetricsTests {
         hub.counters = hubCounters
         var totals = ServiceTotals()
         totals.liveConnections = 5
-        let status = ServiceStatus(
+        var status = ServiceStatus(
             version: "0.1.0 \"x\\", pid: 1, mode: .dev, health: .ok, problems: [], uptime: 1.5, addresses: [],
             controlSocket: "/s", configurationFile: nil, operation: nil, underSystemd: false, workersWanted: 1,
             processes: [ProcessStatus(name: "supervisor", state: .ready, pid: 1), hub, worker, draining],
             totals: totals)
+        let reading = MemoryReading(
+            usage: 900, inactiveFile: 100, high: 1000, max: 2000,
+            pressure: MemoryPressure(some: 1, full: 0, someSeconds: 2.5, fullSeconds: 0.5))
+        status.memory = ServiceMemory(reading, events: MemoryEvents(high: 3, oomKills: 2), strainedAgo: 4)
         return PrometheusText.render(status, workersInState: [.ready: 1])
     }
 
@@ -50,6 +55,19 @@ struct MetricsTests {
         #expect(exposition.value("wsd_history_rooms") == 5)
         #expect(exposition.value("wsd_history_commit_duration_seconds_sum") == 0.002)
         #expect(exposition.value("wsd_info", ["version": "0.1.0 \"x\\", "mode": "dev"]) == 1)
+    }
+
+    @Test func theMemoryOfTheControlGroup() throws {
+        let exposition = try Exposition(Self.page())
+        #expect(exposition.value("wsd_cgroup_memory_usage_bytes") == 900)
+        #expect(exposition.value("wsd_cgroup_memory_working_set_bytes") == 800)
+        #expect(exposition.value("wsd_cgroup_memory_high_bytes") == 1000)
+        #expect(exposition.value("wsd_cgroup_memory_max_bytes") == 2000)
+        #expect(exposition.value("wsd_cgroup_memory_events_total", ["event": "high"]) == 3)
+        #expect(exposition.value("wsd_cgroup_memory_events_total", ["event": "oom_kill"]) == 2)
+        #expect(exposition.value("wsd_cgroup_memory_pressure_seconds_total", ["kind": "some"]) == 2.5)
+        #expect(exposition.value("wsd_process_memory_kills_total", ["process": "worker 1"]) == 2)
+        #expect(exposition.value("wsd_process_memory_kills_total", ["process": "hub"]) == 0)
     }
 
     @Test func theHistogramCountsAllBelow() throws {

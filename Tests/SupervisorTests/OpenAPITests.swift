@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTPTypes
+import Model
 import NIOCore
 import Testing
 import Wire
@@ -91,11 +92,19 @@ struct OpenAPITests {
             rooms: [], connectedAt: 1, messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0, queue: 0)
         (client.sessionAge, client.authenticated, client.resumed, client.rateLimited) = (1, true, true, 1)
         (client.compressionRatio, client.averageSize) = (1, 1)
+        client.certificate = ClientCertificate(subject: "CN=a", sha256: "0")
         var event = TraceEvent(time: 1, worker: 1, kind: .gap)
         (event.client, event.user, event.room, event.code) = ("c", "u", "r", "c")
         (event.detail, event.bytes, event.count, event.offset, event.payload) = ("d", 1, 1, 1, "1")
         #expect(try Self.keys(totals) == Self.properties("ServiceTotals"))
+        let pressure = MemoryPressure(some: 1, full: 1, someSeconds: 1, fullSeconds: 1)
+        let reading = MemoryReading(usage: 1, high: 1, max: 1, pressure: pressure)
+        let memory = ServiceMemory(reading, events: MemoryEvents(), strainedAgo: 1)
+        #expect(try Self.keys(memory) == Self.properties("ServiceMemory"))
+        #expect(try Self.keys(MemoryEvents()) == Self.properties("MemoryEvents"))
+        #expect(try Self.keys(pressure) == Self.properties("MemoryPressure"))
         #expect(try Self.keys(ChildCounters()) == Self.properties("ChildCounters"))
+        #expect(try Self.keys(RouteFigures()) == Self.properties("RouteFigures"))
         #expect(try Self.keys(WebhookTotals(figures)) == Self.properties("WebhookTotals"))
         #expect(try Self.keys(totals.latency) == Self.properties("LatencySummary"))
         #expect(try Self.keys(room) == Self.properties("RoomInfo"))

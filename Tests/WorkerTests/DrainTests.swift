@@ -59,6 +59,23 @@ import Testing
         #expect(finished == 1)
     }
 
+    @Test func aClientThatIsToldToGoCountsNoMore() throws {
+        let worker = WorkerHarness()
+        worker.connectHub()
+        let client = try worker.v1()
+        try worker.join("a", client)
+        _ = try (worker.operations(), client.frames())
+        worker.engine.beginDrain(code: .serviceRestart, spread: .zero, deadline: .seconds(30))
+        worker.loop.run()
+        // It has not answered yet.
+        let leaving = try worker.operations().map(\.request)
+        #expect(leaving.contains(.disconnect(mayReturn: true)))
+        #expect(try client.frames().last == "<close 1012 restart>")
+        try client.writeInbound(Frames.close(1012))
+        worker.loop.run()
+        #expect(try worker.operations().isEmpty)
+    }
+
     @Test func cutsWhatIsLeftAtTheDeadline() throws {
         let worker = WorkerHarness()
         var finished = 0

@@ -18,6 +18,10 @@ import WebSocketProtocol
         case .answer(_, let body): "answer \(body.readableBytes)"
         case .refuse(let refusal): "refuse \(refusal.status)"
         case .handOver: "handOver"
+        case .forward(_, let route): "forward \(route.path)"
+        case .forwardBody(let piece): "forwardBody \(piece.readableBytes)"
+        case .forwardEnd: "forwardEnd"
+        case .abandon(let refusal): "abandon \(refusal.status)"
         case .close: "close"
         }
     }

@@ -19,7 +19,7 @@ final class WorkerHarness {
 
     /// - Parameter application: behind the webhooks.
     init(
-        application: Application = Application(),
+        application: Application = Application(), tls: TLSPair? = nil, listeners: [ListenAddress] = [],
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ change: (inout WsdConfiguration) -> Void = { _ in }
     ) {
@@ -27,11 +27,12 @@ final class WorkerHarness {
         change(&configuration)
         let child = ChildConfiguration(
             slot: .worker(1), instance: InstanceID(rawValue: 1), configuration: configuration, hubSocket: "/nowhere",
-            listeners: [], serviceStartedAt: 0)
+            listeners: listeners, serviceStartedAt: 0)
         let time = Time()
         self.time = time
         var parts = WorkerEngine.Parts()
         parts.application = application
+        parts.tls = tls
         parts.wallTime = { Double(time.now.nanoseconds) / 1e9 }
         engine = WorkerEngine(
             child: child, boot: BootID(rawValue: 7), eventLoop: loop, logger: logger, parts: parts,
@@ -39,10 +40,10 @@ final class WorkerHarness {
     }
 
     /// A socket that was just accepted.
-    func accept() throws -> EmbeddedChannel {
+    func accept(_ kind: ListenerKind = .plain) throws -> EmbeddedChannel {
         let channel = EmbeddedChannel(loop: loop)
         try channel.connect(to: SocketAddress(ipAddress: "192.0.2.1", port: 5000)).wait()
-        try engine.admit(channel)
+        try engine.admit(channel, from: kind)
         return channel
     }
 

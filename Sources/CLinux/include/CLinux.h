@@ -26,6 +26,9 @@ struct wsd_descriptor {
 int wsd_spawn(const char *path, char *const argv[], char *const envp[], const struct wsd_descriptor *descriptors, size_t count,
               pid_t *pid, int *pidfd);
 
+/// What ps and top call this process: at most 15 bytes, more is cut. To be called on its first thread.
+void wsd_name_process(const char *name);
+
 /// How a process ended (waitid(2)).
 struct wsd_exit {
     pid_t pid;
@@ -37,6 +40,9 @@ struct wsd_exit {
 
 /// Reaps the ended child behind `pidfd`, without waiting: -1 and EAGAIN while it runs.
 int wsd_reap(int pidfd, struct wsd_exit *out);
+
+// Pid of some child that has ended and waits to be reaped; 0: there is none. Reaps nothing.
+int wsd_ended_child(void);
 int wsd_pidfd_signal(int pidfd, int signal);
 
 /// The process's environment (environ(7)); NULL when it was cleared.

@@ -3,7 +3,7 @@ package enum Reference {
     /// The whole page, with a line break at its end.
     package static func text() -> String {
         let schema = ConfigurationSchema.current
-        var parts = [introduction, "## Keys", table(schema.keys(in: ""))]
+        var parts = [introduction, reloadNote, "## Keys", table(schema.keys(in: ""))]
         for section in schema.sections {
             let keys = schema.keys(in: section.name)
             if let like = section.like {
@@ -30,7 +30,8 @@ package enum Reference {
             ]
         }
         let example = key.name.split(separator: ".").enumerated().map { String(repeating: "  ", count: $0) + "\($1):" }
-        let lines = example + entries.example.split(separator: "\n").map { "    \($0)" }
+        let indent = String(repeating: "  ", count: example.count)
+        let lines = example + entries.example.split(separator: "\n").map { indent + $0 }
         return """
             An entry of `\(key.name)` has these keys:
 
@@ -79,7 +80,8 @@ package enum Reference {
         text.split(separator: sign, omittingEmptySubsequences: false).joined(separator: "\\\(sign)")
     }
 
-    private static let introduction = """
+    /// Markdown: how the configuration is found and how values are written.
+    static let introduction = """
         # Configuration
 
         Generated from the program (`wsd --print-config-reference`); change it there.
@@ -95,7 +97,7 @@ package enum Reference {
         From strongest to weakest:
 
         1. Flags: `--port`, `--workers`, …; `--set key=value` for any key.
-        2. The variable of the key, in the tables below. `WSD_HOST` and `WSD_PORT` name an address to listen on. An empty variable
+        2. The variable of the key, named below. `WSD_HOST` and `WSD_PORT` name an address to listen on. An empty variable
            counts as not set.
         3. `PORT`, else `WEBSOCKET_PORT`, as platforms set them.
         4. The file: the one that `--config` or `WSD_CONFIG` names, else the first of `./wsd.yaml`,
@@ -116,7 +118,7 @@ package enum Reference {
         - **true or false** may also be written yes/no, on/off, 1/0.
         - **Lists**: `[a, b]`, or one entry a line after `- `; a list of one may be written without either. In variables and flags
           commas separate the entries, and `none` is the empty list.
-        - **Lists of sections** (`rooms.rules`, `api.keys`): one entry after each `- `, with its keys below one another. In
+        - **Lists of sections** (`rooms.rules`, `api.keys`, `routes`): one entry after each `- `, with its keys below one another. In
           variables and flags they are written as YAML in one line: `WSD_ROOMS_RULES='[{match: "news:*", publish: nobody}]'`.
         - **Rates**: `10/s burst 20` lets 20 through at once and then 10 a second; also `600/m`, `30/h`. Without a burst it is
           what comes back in two seconds, at least 1. `off`: no limit.
@@ -131,7 +133,9 @@ package enum Reference {
         Everything is checked before anything starts: an unknown key, a wrong value, a key that stands twice and values that do not
         fit together are all reported at once, with file, line and column, and wsd exits with 78. A wrong file on a reload leaves
         the running service as it is. The file is UTF-8, at most 1 MiB.
+        """
 
+    private static let reloadNote = """
         **Reload** says whether `wsctl reload` (or SIGHUP) can change the key. A reload that finds another value for one of the
         others says so, and goes on with the old value.
         """

@@ -9,6 +9,10 @@ enum FileCheck {
         case publicKey
         /// A JSON Web Key Set (RFC 7517).
         case keySet
+        /// Certificates in PEM form.
+        case certificates
+        /// A private key in PEM form, which nobody else should read.
+        case privateKey
     }
 
     enum Verdict: Equatable {
@@ -45,6 +49,10 @@ enum FileCheck {
         case .keySet:
             let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
             return first == UInt8(ascii: "{") ? .fine : .wrong("holds no JSON key set: {\"keys\": […]}")
+        case .certificates:
+            let isThere = String(decoding: bytes, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----")
+            return isThere ? .fine : .wrong("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+        case .privateKey: return look(atPrivateKey: String(decoding: bytes, as: UTF8.self), mode: status.st_mode)
         }
     }
 
@@ -65,6 +73,16 @@ enum FileCheck {
             return .wrong("holds a private key; wsd needs the public one alone: openssl pkey -in private.pem -pubout")
         }
         return text.contains("-----BEGIN ") ? .fine : .wrong("holds no PEM text (-----BEGIN PUBLIC KEY-----)")
+    }
+
+    private static func look(atPrivateKey text: String, mode: mode_t) -> Verdict {
+        guard text.contains("PRIVATE KEY-----") else {
+            return .wrong("holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)")
+        }
+        guard !text.contains("BEGIN ENCRYPTED PRIVATE KEY"), !text.contains("Proc-Type: 4,ENCRYPTED") else {
+            return .wrong("is protected by a passphrase, which nobody could enter: openssl pkey -in FILE -out NEW")
+        }
+        return mode & S_IROTH == 0 ? .fine : .doubtful("can be read by everybody on this machine: chmod o-r")
     }
 
     private static func contents(_ descriptor: Int32) -> [UInt8]? {
@@ -101,6 +119,8 @@ enum FileCheck {
         case .secret: size > secretSizeMax ? "is larger than 64 KiB; that is no secret" : nil
         case .publicKey: size > sizeMax ? "is larger than 1 MiB; that is no public key" : nil
         case .keySet: size > sizeMax ? "is larger than 1 MiB; that is no key set" : nil
+        case .certificates: size > sizeMax ? "is larger than 1 MiB; those are too many certificates" : nil
+        case .privateKey: size > secretSizeMax ? "is larger than 64 KiB; that is no private key" : nil
         }
     }
 }

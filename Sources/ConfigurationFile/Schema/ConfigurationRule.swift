@@ -38,7 +38,7 @@ struct ConfigurationRule: Sendable {
         }
     }
 
-    static let all = service + clients
+    static let all = service + clients + tls + routes
 
     private static let service = [
         atLeast("restart.maxDelay", \.restart.maxDelay, "restart.initialDelay", \.restart.initialDelay),

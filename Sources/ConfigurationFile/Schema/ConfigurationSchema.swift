@@ -27,8 +27,9 @@ struct ConfigurationSchema: Sendable {
     }
 
     static let current = ConfigurationSchema(
-        keys: general + workers + restart + reload + shutdown + webSocket + compression + rooms + roomDefaults + history
-            + auth + limits + api + webhooks + http + hub + control + log,
+        keys: general + routes + workers + restart + reload + shutdown + webSocket + compression + rooms + roomDefaults
+            + history
+            + auth + limits + api + webhooks + http + tls + hub + control + log,
         // A section stands right behind the one it lies in.
         sections: [
             Section(name: "workers", documentation: "The worker processes."),
@@ -67,6 +68,7 @@ struct ConfigurationSchema: Sendable {
                 documentation: "Told when a room's last member has left. Nothing waits for it.",
                 like: "webhooks.connect"),
             Section(name: "http", documentation: "What else is served on the same port."),
+            Section(name: "tls", documentation: "TLS without a proxy in front."),
             Section(name: "hub", documentation: "The process that orders each room's messages."),
             Section(name: "control", documentation: "The control socket that wsctl speaks to."),
             Section(name: "log", documentation: "Logs of all processes."),

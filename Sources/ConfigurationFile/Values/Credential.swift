@@ -22,7 +22,7 @@ enum Credential {
         guard let folder, folder.hasPrefix("/") else {
             throw InvalidValue(
                 hint: "this process has no credentials: systemd gives them to the service alone, from "
-                    + "LoadCredential=\(name):FILE in its unit")
+                    + "LoadCredential=\(name):FILE in its unit. To check by hand: CREDENTIALS_DIRECTORY=FOLDER")
         }
         let path = folder + (folder.hasSuffix("/") ? "" : "/") + name
         guard access(path, F_OK) == 0 else {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What the kernel says about a process (proc(5)).
@@ -54,6 +55,10 @@ package struct ProcessName: Hashable, Sendable, CustomStringConvertible {
         self.pid = pid
         self.program = program
     }
+
+    /// Gives this process the name that ps and top show, at most 15 bytes; started from /proc/self/exe it would be "exe". To be
+    /// called on its first thread.
+    package static func setOwn(_ name: String) { wsd_name_process(name) }
 
     package static func of(pid: Int32) -> ProcessName {
         let name = ProcFile.text("/proc/\(pid)/comm").map { String($0.prefix { $0 != "\n" }) }

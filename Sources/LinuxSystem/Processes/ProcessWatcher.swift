@@ -8,6 +8,8 @@ import Synchronization
 package final class ProcessWatcher: Sendable {
     /// The event's mark of the descriptor that ends the thread; pids are positive.
     private static let stopMark: UInt64 = 0
+    /// Most children that one ``reapStrangers()`` reaps.
+    private static let reapsAtOnce = 1024
 
     private struct State {
         var pidfds: [Int32: Int32] = [:]
@@ -19,7 +21,7 @@ package final class ProcessWatcher: Sendable {
     private let stopEvent: Int32
     private let ended: @Sendable (Int32, ProcessExit) -> Void
 
-    /// - Parameter ended: called once for each watched process, on the watcher's thread. Must not block.
+    /// - Parameter ended: called once for each watched process, on the watcher's thread or in ``reapStrangers()``. Must not block.
     package init(ended: @escaping @Sendable (_ pid: Int32, _ exit: ProcessExit) -> Void) throws(SystemError) {
         self.ended = ended
         epoll = try SystemError.check("epoll_create1", nil, wsd_epoll_create())
@@ -67,6 +69,25 @@ package final class ProcessWatcher: Sendable {
 
     /// Pids of the processes whose end has not been told yet.
     package var watched: [Int32] { state.withLock { $0.pidfds.keys.sorted() } }
+
+    /// Reaps children that nobody here started: orphans, which come to process 1 and to a subreaper (prctl(2)), and what was
+    /// started before this program took its process over (execve(2)).
+    ///
+    /// Call on the thread that spawns, whenever SIGCHLD came: a child between its start and ``watch(_:)`` is not known here.
+    package func reapStrangers() {
+        for _ in 0..<Self.reapsAtOnce {
+            let pid = wsd_ended_child()
+            guard pid > 0 else { return }
+            switch state.withLock({ $0.isStopped ? nil : $0.pidfds[pid] != nil }) {
+            // It stands before the others, and the watcher's thread has not come to it yet.
+            case true?: reap(pid)
+            case false?:
+                var status: Int32 = 0
+                waitpid(pid, &status, WNOHANG)
+            case nil: return
+            }
+        }
+    }
 
     /// Ends the thread. Processes still watched are left alone, and no more is told of them.
     package func stop() {

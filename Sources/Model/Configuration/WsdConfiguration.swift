@@ -6,6 +6,8 @@ package struct WsdConfiguration: Equatable, Sendable, Codable {
     package var mode = RunMode.dev
     /// Cannot be changed by a reload.
     package var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+    /// Paths that another server answers.
+    package var routes: [RouteConfiguration] = []
     package var workers = WorkersConfiguration()
     package var restart = RestartConfiguration()
     package var reload = ReloadConfiguration()
@@ -18,6 +20,7 @@ package struct WsdConfiguration: Equatable, Sendable, Codable {
     package var api = APIConfiguration()
     package var webhooks = WebhooksConfiguration()
     package var http = HTTPConfiguration()
+    package var tls = TLSConfiguration()
     package var hub = HubConfiguration()
     package var control = ControlConfiguration()
     package var log = LogConfiguration()

@@ -17,6 +17,7 @@ enum PrometheusText {
         }
         totals(status.totals, &page)
         processes(status.processes, &page)
+        memory(status.memory, &page)
         let serving = serving(status.processes)
         ProcessMetrics.write(
             workers: serving.compactMap { process in
@@ -52,6 +53,11 @@ enum PrometheusText {
                 page.sample("wsd_process_resident_bytes", labels(process), Double(memory))
             }
         }
+        page.family(
+            "wsd_process_memory_kills_total", .counter, "Processes of the slot that the kernel killed for memory.")
+        for process in serving(processes) where process.name != LogSource.supervisorName {
+            page.sample("wsd_process_memory_kills_total", labels(process), Double(process.memoryKills ?? 0))
+        }
         page.family("wsd_process_cpu_ratio", .gauge, "Share of one core over the last seconds.")
         for process in serving(processes) {
             if let cpu = process.cpu { page.sample("wsd_process_cpu_ratio", labels(process), cpu / 100) }
@@ -59,6 +65,38 @@ enum PrometheusText {
         page.family("wsd_process_ready", .gauge, "Whether the process serves (1) or not (0).")
         for process in serving(processes) {
             page.sample("wsd_process_ready", labels(process), process.state == .ready ? 1 : 0)
+        }
+    }
+
+    /// Of the control group; families without samples where there is none, or no such limit.
+    private static func memory(_ memory: ServiceMemory?, _ page: inout MetricsPage) {
+        let gauges: [(String, String, Int?)] = [
+            ("usage", "Memory of the control group, file cache included.", memory?.usage),
+            ("working_set", "The same without file cache that nobody has used lately.", memory?.workingSet),
+            ("high", "Above it the kernel slows the processes down.", memory?.high),
+            ("max", "Above it the kernel kills.", memory?.max),
+        ]
+        for (name, help, value) in gauges {
+            page.family("wsd_cgroup_memory_\(name)_bytes", .gauge, help)
+            if let value { page.sample("wsd_cgroup_memory_\(name)_bytes", [], Double(value)) }
+        }
+        page.family("wsd_cgroup_memory_events_total", .counter, "Events of the control group's memory.")
+        if let events = memory?.events {
+            let counts = [
+                ("low", events.low), ("high", events.high), ("max", events.max), ("oom", events.oom),
+                ("oom_kill", events.oomKills),
+            ]
+            for (name, count) in counts {
+                page.sample("wsd_cgroup_memory_events_total", [("event", name)], Double(count))
+            }
+        }
+        page.family(
+            "wsd_cgroup_memory_pressure_seconds_total", .counter,
+            "Time in which some process, or all of them (full), waited for memory.")
+        if let pressure = memory?.pressure {
+            for (kind, seconds) in [("some", pressure.someSeconds), ("full", pressure.fullSeconds)] {
+                page.sample("wsd_cgroup_memory_pressure_seconds_total", [("kind", kind)], seconds)
+            }
         }
     }
 

@@ -21,6 +21,12 @@ protocol ChildSystem: AnyObject {
     /// CPU time used and memory held by a process; `nil`: it is gone.
     func usage(of pid: Int32) -> ProcessUsage?
 
+    /// The memory of the control group that the service is in; `nil`: there is none.
+    func memory() -> MemoryReading?
+
+    /// A descriptor, the caller's, that becomes readable when the group tells of an event; `nil`: it has to be looked at.
+    func memoryEvents() -> CInt?
+
     /// Closes the supervisor's own copies of the listening sockets.
     func closeListeners()
 

@@ -35,7 +35,14 @@ extension ChildCounters {
             (figures.inFlight, figures.waiting) = (0, 0)
             webhooks[name, default: WebhookFigures()].add(figures)
         }
+        for (path, figures) in other.routes {
+            var figures = figures
+            (figures.active, figures.held, figures.tunnels) = (0, 0, 0)
+            routes[path, default: RouteFigures()].add(figures)
+        }
         gaps &+= other.gaps
+        tlsHandshakes &+= other.tlsHandshakes
+        tlsFailures.merge(other.tlsFailures, uniquingKeysWith: &+)
         latency.add(other.latency)
         traceEventsDropped &+= other.traceEventsDropped
         recorded &+= other.recorded
@@ -63,6 +70,11 @@ extension ChildCounters {
         for (name, figures) in other.webhooks {
             webhooks[name, default: WebhookFigures()].inFlight &+= figures.inFlight
             webhooks[name, default: WebhookFigures()].waiting &+= figures.waiting
+        }
+        for (path, figures) in other.routes {
+            routes[path, default: RouteFigures()].active &+= figures.active
+            routes[path, default: RouteFigures()].held &+= figures.held
+            routes[path, default: RouteFigures()].tunnels &+= figures.tunnels
         }
     }
 }

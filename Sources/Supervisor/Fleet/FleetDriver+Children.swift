@@ -1,4 +1,5 @@
 internal import ConfigurationFile
+import Glibc
 import LinuxSystem
 import Model
 import NIOCore
@@ -9,11 +10,12 @@ import Wire
 extension FleetDriver {
     func spawn(_ instance: InstanceID, _ slot: SlotID, _ revision: Int) {
         let configuration = (configurations[revision] ?? configuration).configuration
-        let launch = ChildConfiguration(
+        var launch = ChildConfiguration(
             slot: slot, instance: instance, configuration: configuration, hubSocket: setup.hubSocket,
             listeners: slot.role == .worker ? setup.listeners : [], serviceStartedAt: setup.startedAtTime,
             livingWorkers: children.values.count { $0.slot.role == .worker && $0.exit == nil },
             controlSocket: setup.controlSocket)
+        if slot.role == .worker { launch.redirects = setup.redirects }
         let launched: LaunchedChild
         do {
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -135,6 +137,8 @@ extension FleetDriver {
         case .worker: endedWorkers.addEnded(child.counters)
         }
         workerLeftTraces(child, exit)
+        // A kill by the kernel is counted before the signal is sent.
+        if case .signalled(SIGKILL, _) = exit { memoryWatch?.look() }
         input { $0.childExited(child.instance, exit, now: now()) }
         configurations = configurations.filter { machine.revisionsInUse.contains($0.key) || $0.key == lastRevision }
     }

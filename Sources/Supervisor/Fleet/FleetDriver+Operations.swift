@@ -45,14 +45,20 @@ extension FleetDriver {
         }
     }
 
-    /// SIGTERM or SIGINT: stops; every further one hurries.
+    /// SIGTERM or SIGINT: stops; a further one hurries, and a third SIGINT kills. A platform may send SIGTERM several times
+    /// (Heroku): what comes within ``sameStop`` of the first is the same request, and it never kills.
     func stopSignalled(_ name: String) {
-        if machine.isStopping {
-            log.takeOwn(.warning, "Hurrying: another signal to stop came", ["signal": name])
-            input { $0.hurryRequested(now: now()) }
-        } else {
-            beginUnattended(.stop(reason: "signal \(name)"))
+        guard machine.isStopping else {
+            stopSignalledAt = now()
+            return beginUnattended(.stop(reason: "signal \(name)"))
         }
+        if name == "SIGTERM" {
+            if hasHurried { return }
+            if let stopSignalledAt, now() - stopSignalledAt < Self.sameStop { return }
+        }
+        hasHurried = true
+        log.takeOwn(.warning, "Hurrying: another signal to stop came", ["signal": name])
+        input { $0.hurryRequested(now: now()) }
     }
 
     private func requestReload() throws(ControlFailure) -> OperationResponse {

@@ -8,18 +8,61 @@ extension FleetDriver {
     func status() -> ServiceStatus {
         let now = now()
         var snapshot = machine.snapshot(now: now)
-        if let problem = log.problem {
-            snapshot.problems.append(problem)
-            if snapshot.health == .ok { snapshot.health = .degraded }
-        }
-        return ServiceStatus(
+        let problems = [log.problem].compactMap(\.self) + childProblems
+        if !problems.isEmpty, snapshot.health == .ok { snapshot.health = .degraded }
+        snapshot.problems += problems
+        if let warning = certificateWarning { snapshot.problems.append(warning) }
+        var status = ServiceStatus(
             version: WsdVersion.current, pid: pid, mode: configuration.configuration.mode,
             health: ServiceStatus.Health(snapshot.health), problems: snapshot.problems,
-            uptime: (now - setup.startedAt).inSeconds, addresses: setup.addresses, controlSocket: setup.controlSocket,
+            uptime: (now - setup.startedAt).inSeconds, addresses: addresses, controlSocket: setup.controlSocket,
             configurationFile: configuration.file, operation: snapshot.operation?.description,
             underSystemd: setup.underSystemd, workersWanted: snapshot.workersWanted,
             processes: processes(snapshot, now: now),
             totals: totals(snapshot, now: now))
+        status.memory = snapshot.memory.map {
+            ServiceMemory($0.reading, events: $0.events, strainedAgo: $0.strainedAgo?.inSeconds)
+        }
+        return status
+    }
+
+    /// What processes that run say of themselves.
+    private var childProblems: [String] {
+        var problems: [String] = []
+        if children.values.contains(where: { $0.slot.role == .hub && $0.counters.storageFailing }) {
+            problems.append(
+                "Histories cannot be stored: messages to these rooms are refused. See why: wsctl logs --source hub")
+        }
+        if children.values.contains(where: \.counters.tlsStale) {
+            problems.append(
+                "The new TLS certificate or key cannot be used; the former is served. See why: wsctl logs --level warning"
+            )
+        }
+        for route in configuration.configuration.routes {
+            let held = children.values.reduce(0) { $0 &+ ($1.counters.routes[route.path]?.held ?? 0) }
+            guard held > 0 else { continue }
+            problems.append(
+                "The application behind \(route.path) (\(route.upstream)) accepts no connections; requests that wait for it: \(held)."
+            )
+        }
+        let paused = children.values.filter { $0.counters.acceptPaused }.map(\.slot).sorted()
+        if !paused.isEmpty {
+            problems.append(
+                "\(paused.map(\.description).joined(separator: ", ")): no descriptor is free, new connections wait. "
+                    + "Raise LimitNOFILE= in the unit, or ulimit -n.")
+        }
+        return problems
+    }
+
+    /// Where clients connect, as they would write it.
+    private var addresses: [String] {
+        setup.listeners.map { Banner.url($0, isSecure: configuration.configuration.tls.isOn) }
+    }
+
+    /// Of the worker whose certificate ends first; they differ only while a new one is taken up.
+    private var certificateWarning: String? {
+        let ends = children.values.map(\.counters.tlsNotAfter).filter { $0 > 0 }
+        return ends.min().flatMap { TLSExpiry.warning(notBefore: 0, notAfter: $0, now: Int(Clocks.wallSeconds())) }
     }
 
     func sample() -> StatsSample {
@@ -67,6 +110,7 @@ extension FleetDriver {
         status.lastExit = snapshot.lastExit
         status.retryIn = snapshot.retryIn?.inSeconds
         status.memory = snapshot.memory
+        status.memoryKills = snapshot.memoryKills > 0 ? snapshot.memoryKills : nil
         guard let child = snapshot.instance.flatMap({ children[$0] }) else { return status }
         status.memory = snapshot.memory ?? child.usage?.resident ?? system.usage(of: child.pid)?.resident
         status.cpu = child.cpu.rate(at: now).map { $0 * 100 }

@@ -11,6 +11,8 @@ import Wire
 final class FleetDriver {
     /// Longest time between two looks at the clock.
     static let tick = TimeAmount.milliseconds(500)
+    /// Signals to stop that come within this time of the first are one.
+    static let sameStop = Duration.seconds(1)
 
     let eventLoop: any EventLoop
     let log: LogCenter
@@ -42,6 +44,7 @@ final class FleetDriver {
     var ownUsage = RateMeter()
     var ownResident: Int?
     var lastStatusText: String?
+    var memoryWatch: MemoryWatch?
 
     private var actions: Deque<FleetAction> = []
     private var isPerforming = false
@@ -49,6 +52,10 @@ final class FleetDriver {
     private var secondTimer: RepeatedTask?
     private var secondWaiters: [EventLoopPromise<Void>] = []
     private(set) var isEnding = false
+    /// When a signal began the stop.
+    var stopSignalledAt: MonotonicTime?
+    /// A signal has hurried the stop.
+    var hasHurried = false
 
     init(
         eventLoop: any EventLoop, setup: FleetSetup, configuration: LoadedConfiguration, log: LogCenter,
@@ -70,6 +77,7 @@ final class FleetDriver {
         log.takeOwn(.info, "Starting", ["version": WsdVersion.current, "process.pid": String(pid)])
         for warning in configuration.warnings { log.takeOwn(.warning, warning, [:]) }
         input { $0.start(now: now()) }
+        startMemoryWatch()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         secondTimer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             bound.value.secondPassed()
@@ -183,6 +191,7 @@ final class FleetDriver {
         wake?.task.cancel()
         wake = nil
         secondTimer?.cancel()
+        memoryWatch?.stop()
         queries.closeAll()
         for waiters in operations.values { waiters.forEach { $0.finish() } }
         operations = [:]
@@ -196,10 +205,10 @@ final class FleetDriver {
 
 /// What the driver is told at its start, and does not change.
 struct FleetSetup {
-    /// Addresses as a client would write them.
-    var addresses: [String]
     /// The sockets that workers inherit, in this order.
     var listeners: [ListenAddress]
+    /// Sockets behind these that send browsers to https.
+    var redirects: [ListenAddress] = []
     var controlSocket: String
     var hubSocket: String
     var underSystemd: Bool

@@ -10,6 +10,7 @@ final class LinuxChildSystem: ChildSystem {
     private let board: FleetBoard
     private let environment: [String]
     private let notifier = ServiceNotifier()
+    private let memoryGroup = MemoryGroup()
     private var listeners: [ListeningSocket]
     private var watcher: ProcessWatcher?
     private var pids: [InstanceID: Int32] = [:]
@@ -42,6 +43,7 @@ final class LinuxChildSystem: ChildSystem {
                 let process = try ChildSpawner.spawn(
                     arguments: ["wsd", configuration.slot.role.rawValue], environment: environment,
                     descriptors: descriptors(for: configuration.slot, link: link.theirs, log: log.write))
+                KillPreference.expose(child: process.pid)
                 pids[configuration.instance] = process.pid
                 exits[process.pid] = (configuration.instance, exited)
                 do {
@@ -67,6 +69,9 @@ final class LinuxChildSystem: ChildSystem {
         watcher?.signal(pid, SIGKILL)
     }
 
+    /// A child has ended that may be none of the service's: as process 1 of a container it gets all orphans.
+    func reapStrangers() { watcher?.reapStrangers() }
+
     func clearBoard(of slot: SlotID, instance: InstanceID) {
         guard slot.role == .worker else { return }
         board.clear(slot: slot.number, instance: instance.rawValue)
@@ -76,6 +81,13 @@ final class LinuxChildSystem: ChildSystem {
         ProcessFigures.read(pid: pid).map {
             ProcessUsage(cpuSeconds: $0.cpuTime.inSeconds, resident: $0.residentBytes)
         }
+    }
+
+    func memory() -> MemoryReading? { memoryGroup?.read() }
+
+    func memoryEvents() -> CInt? {
+        // Without it (too many watches of this user, say) the regular look has to do.
+        memoryGroup?.eventsFile.flatMap { try? FileChanges.watch($0) }
     }
 
     func closeListeners() {

@@ -5,6 +5,10 @@ struct Banner {
     var version: String
     var mode: RunMode
     var addresses: [ListenAddress]
+    /// TCP addresses speak TLS.
+    var isSecure = false
+    /// Where browsers are sent on to https.
+    var redirects: [ListenAddress] = []
     var workers: Int
     var controlSocket: String
     /// How `wsctl` finds this service: empty where it looks by itself.
@@ -25,7 +29,11 @@ struct Banner {
             "  listening on    \(addresses.map(Self.listening).joined(separator: ", "))",
             "  next            wsctl status\(socketFlag)  ·  wsctl logs -f\(socketFlag)  ·  Ctrl-C stops",
         ]
-        if let first = addresses.first.map(Self.url) {
+        if !redirects.isEmpty {
+            lines.insert(
+                "  redirects from  \(redirects.map(Self.listening).joined(separator: ", "))", at: lines.count - 1)
+        }
+        if let first = addresses.first.map({ Self.url($0, isSecure: isSecure) }) {
             lines.append("")
             lines.append("  \(strong(page.map { first + $0 } ?? first))")
         }
@@ -35,18 +43,19 @@ struct Banner {
     var fields: [String: String] {
         var fields = [
             "version": version, "mode": mode.rawValue, "workers": String(workers), "control.socket": controlSocket,
-            "listen": addresses.map(Self.url).joined(separator: " "),
+            "listen": addresses.map { Self.url($0, isSecure: isSecure) }.joined(separator: " "),
         ]
         fields["configuration.file"] = configurationFile
         return fields
     }
 
     /// As a client on this machine would write it.
-    static func url(_ address: ListenAddress) -> String {
-        switch address {
+    static func url(_ address: ListenAddress, isSecure: Bool = false) -> String {
+        let scheme = isSecure ? "https" : "http"
+        return switch address {
         case .unix: address.description
-        case .tcp(nil, let port), .tcp("0.0.0.0"?, let port), .tcp("::"?, let port): "http://localhost:\(port)"
-        case .tcp: "http://\(address)"
+        case .tcp(nil, let port), .tcp("0.0.0.0"?, let port), .tcp("::"?, let port): "\(scheme)://localhost:\(port)"
+        case .tcp: "\(scheme)://\(address)"
         }
     }
 

@@ -57,7 +57,7 @@ final class RunningService {
             eventLoop.execute { bound.value.takeOwn(level, message, fields) }
         }
         system = try LinuxChildSystem(
-            eventLoop: eventLoop, listeners: sockets.listeners, environment: loader.environment)
+            eventLoop: eventLoop, listeners: sockets.listeners + sockets.redirects, environment: loader.environment)
     }
 
     func start(descriptorLimit: Result<DescriptorLimit, any Error>) {
@@ -96,8 +96,8 @@ final class RunningService {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let loader = loader
         return FleetSetup(
-            addresses: sockets.listeners.map { Banner.url($0.address) },
-            listeners: sockets.listeners.map(\.address), controlSocket: sockets.paths.controlSocket,
+            listeners: sockets.listeners.map(\.address), redirects: sockets.redirects.map(\.address),
+            controlSocket: sockets.paths.controlSocket,
             hubSocket: sockets.paths.hubSocket, underSystemd: Self.isUnderSystemd(loader.environment),
             cores: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), seed: UInt64.random(in: .min ... .max),
             startedAt: startedAt,
@@ -189,6 +189,7 @@ final class RunningService {
         case SIGUSR1:
             log.reopenFile()
             log.takeOwn(.info, "The log file is opened anew", ["signal": "SIGUSR1"])
+        case SIGCHLD: system.reapStrangers()
         default: break
         }
     }
@@ -213,6 +214,7 @@ final class RunningService {
         let usual = RuntimePaths(explicit: nil, environment: loader.environment, uid: geteuid()).controlSocket
         return Banner(
             version: WsdVersion.current, mode: configuration.mode, addresses: sockets.listeners.map(\.address),
+            isSecure: configuration.tls.isOn, redirects: sockets.redirects.map(\.address),
             workers: driver?.machine.workersWanted ?? 0, controlSocket: sockets.paths.controlSocket,
             socketFlag: usual == sockets.paths.controlSocket ? "" : " --socket \(sockets.paths.controlSocket)",
             configurationFile: loaded.file, page: configuration.testPageEnabled ? "/" : nil)

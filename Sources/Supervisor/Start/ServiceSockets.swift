@@ -6,6 +6,8 @@ import Model
 struct ServiceSockets {
     var control: UnixListener
     var listeners: [ListeningSocket]
+    /// Those of `tls.redirectFrom`.
+    var redirects: [ListeningSocket] = []
     var paths: RuntimePaths
     /// Group whose members may do everything.
     var group: UInt32?
@@ -26,7 +28,7 @@ struct ServiceSockets {
             }
             var sockets = try controlSocket(configuration.control, paths)
             do throws(StartFailure) {
-                try sockets.listen(on: configuration.listen)
+                try sockets.listen(on: configuration.listen, redirectFrom: configuration.tls.redirectFrom)
             } catch {
                 sockets.control.close()
                 rmdir(paths.privateDirectory)
@@ -56,7 +58,7 @@ struct ServiceSockets {
     ///
     /// - Parameter closingControl: `false` when the event loop has the control socket's descriptor.
     func close(closingControl: Bool) {
-        for listener in listeners { listener.removeFile() }
+        for listener in listeners + redirects { listener.removeFile() }
         unlink(paths.hubSocket)
         unlink(paths.hubSocket + ".lock")
         rmdir(paths.privateDirectory)
@@ -90,7 +92,10 @@ struct ServiceSockets {
 
     /// Sockets of socket units where there are any; otherwise those of a former process that the service manager held, and
     /// new ones for the other addresses, which it is asked to hold from now on.
-    private mutating func listen(on addresses: [ListenAddress]) throws(StartFailure) {
+    private mutating func listen(
+        on addresses: [ListenAddress], redirectFrom: [ListenAddress]
+    ) throws(StartFailure) {
+        let addresses = addresses + redirectFrom
         let plan: StoredSockets.Plan
         do throws(SystemError) {
             plan = StoredSockets.plan(try SystemdSockets.inherited(), for: addresses)
@@ -99,15 +104,21 @@ struct ServiceSockets {
         }
         for stale in plan.stale { stale.socket.close() }
         ServiceManager.dropStored(plan.staleNames)
-        guard plan.activated.isEmpty else { return listeners = plan.activated }
+        guard plan.activated.isEmpty else {
+            redirects = plan.activated.filter { redirectFrom.contains($0.address) }
+            listeners = plan.activated.filter { !redirectFrom.contains($0.address) }
+            let missing = redirectFrom.filter { address in !redirects.contains { $0.address == address } }
+            if !missing.isEmpty {
+                let names = missing.map(\.description).joined(separator: ", ")
+                warnings.append("tls.redirectFrom: no socket unit listens on \(names); add a ListenStream= for it")
+            }
+            return
+        }
         let bound = try Self.bind(addresses.filter { plan.kept[$0] == nil })
         for address in addresses {
-            if let sockets = plan.kept[address] {
-                listeners += sockets
-                kept.append(address)
-            } else {
-                listeners += bound[address, default: []].map { Self.stored($0, address) }
-            }
+            let sockets = plan.kept[address] ?? bound[address, default: []].map { Self.stored($0, address) }
+            if plan.kept[address] != nil { kept.append(address) }
+            if redirectFrom.contains(address) { redirects += sockets } else { listeners += sockets }
         }
     }
 

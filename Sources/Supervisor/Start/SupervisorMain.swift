@@ -6,7 +6,7 @@ import Model
 /// The supervisor's process, from its configuration to its end.
 package enum SupervisorMain {
     /// Signals that are read from a descriptor; all others keep their default.
-    static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
+    static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD]
 
     /// Runs the service until it is stopped. Call on the first thread, before there is another.
     ///
@@ -21,6 +21,8 @@ package enum SupervisorMain {
             say("wsd: The configuration is wrong; wsd does not start.\n\(error)\n", on: STDERR_FILENO)
             exit(ExitCode.configuration)
         }
+        // Inherited as ignored, children would be reaped by the kernel, and how they ended would be lost (sigaction(2)).
+        signal(SIGCHLD, SIG_DFL)
         do {
             try SignalDescriptor.block(signals)
         } catch {
@@ -39,9 +41,12 @@ package enum SupervisorMain {
 
     /// `--check-config` and `--print-config`: says what is wrong, or what there is. Returns the exit status.
     ///
-    /// - Parameter childProblems: what would keep a child of the service from starting; not asked where it is printed only.
+    /// - Parameters:
+    ///   - childProblems: what would keep a child of the service from starting; not asked where it is printed only.
+    ///   - childDoubts: what a child would warn of.
     package static func check(
-        file: String?, flags: ConfigurationFlags, printing: Bool, childProblems: (WsdConfiguration) -> [String]
+        file: String?, flags: ConfigurationFlags, printing: Bool, childProblems: (WsdConfiguration) -> [String],
+        childDoubts: (WsdConfiguration) -> [String] = { _ in [] }
     ) -> Int32 {
         let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
         do throws(ConfigurationErrors) {
@@ -61,6 +66,7 @@ package enum SupervisorMain {
                     for problem in problems { say("\(problem)\n", on: STDERR_FILENO) }
                     return ExitCode.configuration
                 }
+                for doubt in childDoubts(configuration) { say("warning: \(doubt)\n", on: STDERR_FILENO) }
                 say("ok: \(loaded.file ?? "no wsd.yaml; defaults, environment and flags")\n", on: STDOUT_FILENO)
             }
             return ExitCode.success

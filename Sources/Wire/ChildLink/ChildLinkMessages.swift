@@ -47,6 +47,8 @@ package struct ChildConfiguration: Codable, Sendable, Equatable {
     package var controlSocket: String
     /// The sockets inherited as descriptors ``ChildDescriptors/firstListener`` and following, in this order.
     package var listeners: [ListenAddress]
+    /// Those inherited behind them, which only send browsers to https.
+    package var redirects: [ListenAddress] = []
     /// Seconds since 1970 when the supervisor started.
     package var serviceStartedAt: Double
     /// Worker processes that lived when this child was spawned, draining ones included; what a new hub waits for.
@@ -103,6 +105,8 @@ package struct ChildCounters: Codable, Sendable, Equatable {
     package var protocolErrors = 0
     /// Times that accepting paused because no descriptor was free (EMFILE, ENFILE).
     package var acceptPauses = 0
+    /// Gauge, workers: it pauses now.
+    package var acceptPaused = false
     package var errors = 0
     /// Log lines dropped in the child because its pipe was full.
     package var logLinesDropped = 0
@@ -136,10 +140,19 @@ package struct ChildCounters: Codable, Sendable, Equatable {
     package var decompressionOut = 0
     /// By name: `connect`, `join`, `publish`, `rpc`, `disconnect`, `roomEmpty`.
     package var webhooks: [String: WebhookFigures] = [:]
+    /// By path of the route; only those that were used.
+    package var routes: [String: RouteFigures] = [:]
     /// Gauge: distinct users with a connection here.
     package var users = 0
     /// Members that were told of lost messages (a `gap` event).
     package var gaps = 0
+    /// TLS handshakes that were completed, and those that failed, by reason (`version`, `closed`, …).
+    package var tlsHandshakes = 0
+    package var tlsFailures: [String: Int] = [:]
+    /// Gauge: when the TLS certificate's time ends, seconds since 1970; 0: there is no TLS.
+    package var tlsNotAfter = 0
+    /// Gauge: its files have changed and cannot be used; the former is served.
+    package var tlsStale = false
     /// From taking in a publication to the last write of its delivery; each delivery to a worker counts once.
     package var latency = LatencyHistogram()
     /// Gauge: traces that are being followed.
@@ -154,6 +167,8 @@ package struct ChildCounters: Codable, Sendable, Equatable {
     /// Hub: messages recorded in a history, and those refused because they could not be.
     package var recorded = 0
     package var storageFailures = 0
+    /// Gauge, hub: the last batch could not be recorded.
+    package var storageFailing = false
     /// Hub: publications not delivered again because their message id was known.
     package var repetitions = 0
     /// Hub: batches committed to the history's database, and the time that took, microseconds.
@@ -237,6 +252,8 @@ package struct ClientInfo: Codable, Sendable, Equatable {
     package var compressionRatio: Double?
     /// Mean size of all messages in both directions, bytes.
     package var averageSize: Double?
+    /// Shown at the TLS handshake, and found good.
+    package var certificate: ClientCertificate?
 
     package init(
         id: String, worker: Int, address: String, user: String?, path: String, origin: String?, userAgent: String?,

@@ -35,6 +35,8 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
     package var workersWanted: Int
     package var processes: [ProcessStatus]
     package var totals: ServiceTotals
+    /// `nil`: the service is in no control group that counts memory.
+    package var memory: ServiceMemory?
 
     package init(
         version: String, pid: Int32, mode: RunMode, health: Health, problems: [String], uptime: Double,
@@ -88,6 +90,8 @@ package struct ProcessStatus: Codable, Sendable, Equatable {
     package var cpu: Double?
     /// Resident bytes.
     package var memory: Int?
+    /// Processes of the slot that the kernel killed for memory since the service started; `nil`: none.
+    package var memoryKills: Int?
     package var messagesInPerSecond: Double?
     package var messagesOutPerSecond: Double?
     package var counters: ChildCounters?

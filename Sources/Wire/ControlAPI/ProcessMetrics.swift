@@ -7,6 +7,12 @@ package enum ProcessMetrics {
         for family in workerFamilies { family.write(members, into: &page) }
         for family in labelledFamilies { family.write(members, into: &page) }
         for family in webhookFamilies { family.write(members, into: &page) }
+        page.family(
+            "wsd_tls_certificate_not_after_seconds", .gauge,
+            "When the time of the TLS certificate in use ends, seconds since 1970.")
+        for (labels, counters) in members where counters.tlsNotAfter > 0 {
+            page.sample("wsd_tls_certificate_not_after_seconds", labels, Double(counters.tlsNotAfter))
+        }
         page.family("wsd_webhook_duration_seconds", .summary, "Calls of a webhook, from being made to their end.")
         for (labels, counters) in members {
             for (hook, figures) in counters.webhooks.sorted(by: { $0.key < $1.key }) {
@@ -15,6 +21,7 @@ package enum ProcessMetrics {
                     count: figures.ended)
             }
         }
+        writeRoutes(members, into: &page)
         page.family(
             "wsd_message_latency_seconds", .histogram,
             "From taking in a publication to the last write of its delivery by the worker.")
@@ -135,6 +142,7 @@ package enum ProcessMetrics {
             "wsd_decompression_input_bytes_total", .counter, "Compressed messages from clients as they came.",
             \.decompressionIn),
         Family("wsd_decompression_output_bytes_total", .counter, "The same messages decompressed.", \.decompressionOut),
+        Family("wsd_tls_handshakes_total", .counter, "Completed TLS handshakes.", \.tlsHandshakes),
         Family("wsd_traces", .gauge, "Traces that a worker takes part in.", \.traces),
         Family(
             "wsd_trace_events_dropped_total", .counter, "Events of traces that were too many.", \.traceEventsDropped),
@@ -144,6 +152,9 @@ package enum ProcessMetrics {
         LabelledFamily(
             name: "wsd_refused_total", label: "reason", help: "Connections that were not admitted.",
             values: \.refusedByReason),
+        LabelledFamily(
+            name: "wsd_tls_handshake_failures_total", label: "reason", help: "TLS handshakes that did not succeed.",
+            values: \.tlsFailures),
         LabelledFamily(
             name: "wsd_command_errors_total", label: "code", help: "Commands that failed.", values: \.errorsByCode),
     ]

@@ -94,14 +94,14 @@ final class Admission {
     }
 
     /// What becomes of a connection with this request head. Counts the connect of an address that is let through.
-    func decide(_ head: RequestHead, peer: SocketAddress?) -> UpgradeDecision {
-        let (decision, reason) = gate.decide(head, peer: peer, now: environment.now())
+    func decide(_ head: RequestHead, peer: SocketAddress?, isSecure: Bool = false) -> UpgradeDecision {
+        let (decision, reason) = gate.decide(head, peer: peer, isSecure: isSecure, now: environment.now())
         if let reason { refusals[reason] += 1 }
         switch decision {
         case .webSocket: handshakes?.take(head, status: 101, reason: nil)
         case .refuse(let refusal): handshakes?.take(head, status: refusal.status, reason: refusal.sentence)
-        // A live connection's answer is the control API's, a request's that of the HTTP side.
-        case .live, .http: break
+        // A live connection's answer is the control API's, a route's the upstream's, a request's that of the HTTP side.
+        case .live, .route, .http: break
         }
         return decision
     }
@@ -246,6 +246,7 @@ extension Admission {
         connect.query = request.credentials.query
         connect.cookie = request.credentials.cookie
         connect.authorization = request.credentials.authorization
+        connect.certificate = request.credentials.certificate
         ask(connect) { outcome in
             self.feed(serial) { $0.webhookAnswered(outcome, at: $1) }
         }

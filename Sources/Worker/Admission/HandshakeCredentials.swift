@@ -11,6 +11,8 @@ struct HandshakeCredentials: Sendable {
     var query: String?
     var cookie: String?
     var authorization: String?
+    /// Shown at the TLS handshake, and found good.
+    var certificate: ClientCertificate?
 
     init() {}
 

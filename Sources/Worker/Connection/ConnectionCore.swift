@@ -59,6 +59,8 @@ struct ConnectionCore {
         static let closeTraced = Marks(rawValue: 8)
         /// It was given up for reading too slowly.
         static let slow = Marks(rawValue: 16)
+        /// It was taken out of its rooms and of what the limits count.
+        static let released = Marks(rawValue: 32)
     }
 
     /// Commands of a frame that wait for their turn. Never changed, so that a copy of the core may share it.

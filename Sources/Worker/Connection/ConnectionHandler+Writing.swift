@@ -5,7 +5,8 @@ import Realtime
 import Wire
 
 /// It writes with `send(2)` itself while the kernel takes everything, which spares NIO's queue of pending writes; what
-/// the kernel refuses goes through NIO, and from then until that has drained, everything waits in the core.
+/// the kernel refuses goes through NIO, and from then until that has drained, everything waits in the core. With TLS
+/// everything goes through NIO.
 extension ConnectionHandler: TurnEndWriter {
     /// Bytes that wait for the client to read.
     var queuedBytes: Int { core.outbound.readableBytes + waitingInChannel }
@@ -60,7 +61,7 @@ extension ConnectionHandler: TurnEndWriter {
 
     /// Ends the connection without another word.
     func cut() {
-        context?.close(promise: nil)
+        context?.cut()
     }
 
     /// Gives a shared frame a buffer of this connection's own, before anything is appended to it.
@@ -129,13 +130,15 @@ extension ConnectionHandler: TurnEndWriter {
 
     /// NIO writes the rest as soon as the kernel takes it.
     func handOver(_ context: ChannelHandlerContext) {
-        let rest = core.outbound
+        var rest = core.outbound
         core.outbound = ByteBuffer()
         isShared = false
         handedOver = rest.readableBytes
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in self.drained() }
         context.writeAndFlush(wrapOutboundOut(rest), promise: written)
+        // TLS has made other bytes of them already.
+        if info.isSecure { engine.outboundBuffers.recycle(&rest) }
     }
 
     private func drained() {

@@ -44,7 +44,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     let engine: WorkerEngine
     var context: ChannelHandlerContext?
-    /// The socket; -1 where the channel has none (tests).
+    /// The socket; -1 where it is not written to directly: with TLS, and where the channel has none (tests).
     var descriptor: Int32 = -1
     /// Bytes handed to NIO because the kernel's buffer was full; 0: none wait there.
     var handedOver = 0
@@ -71,6 +71,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let operations = context.pipeline.syncOperations
+        // With TLS the bytes go through the channel.
+        guard !info.isSecure else { return }
         descriptor = (try? operations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }) ?? -1
     }
 

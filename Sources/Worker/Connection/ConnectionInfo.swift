@@ -1,3 +1,5 @@
+import Model
+
 /// What was seen of a client at its handshake, for the operator's eyes.
 struct ConnectionInfo: Codable {
     /// Longest text kept of a field the client chose, bytes.
@@ -10,4 +12,7 @@ struct ConnectionInfo: Codable {
     var userAgent: String?
     /// Seconds since 1970.
     var connectedAt: Double
+    /// The client speaks TLS with this process.
+    var isSecure = false
+    var certificate: ClientCertificate?
 }

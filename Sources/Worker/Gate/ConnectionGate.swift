@@ -1,16 +1,22 @@
 import Model
 import NIOCore
+import NIOTLS
 import WebSocketProtocol
 
 /// The first handler on an accepted socket: waits, within bounds of time and size, for a trusted proxy's PROXY header (if
-/// that is on) and the first request head, and decides what the connection becomes. Leaves the pipeline with that.
+/// that is on), TLS (where that is spoken) and the first request head, and decides what the connection becomes. Leaves the
+/// pipeline with that.
 final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum State {
+    enum State {
         /// For the PROXY header.
         case announcing
+        /// For the first byte where TLS is spoken.
+        case knocking
+        /// For the TLS handshake, which is that of the handler before this one.
+        case securing
         /// For the request head.
         case waiting
         /// A refusal was sent; what still comes is thrown away until the peer closes.
@@ -18,16 +24,19 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
         case left
     }
 
-    private let engine: WorkerEngine
+    let engine: WorkerEngine
+    private let kind: ListenerKind
     private let serial: UInt64
-    private var state = State.waiting
+    var state: State
     private var parser: RequestHeadParser
-    private var received = ByteBuffer()
-    private var context: ChannelHandlerContext?
+    var received = ByteBuffer()
+    private(set) var context: ChannelHandlerContext?
 
-    init(engine: WorkerEngine, serial: UInt64) {
+    init(engine: WorkerEngine, serial: UInt64, kind: ListenerKind = .plain) {
         self.engine = engine
         self.serial = serial
+        self.kind = kind
+        state = kind == .tls ? .knocking : .waiting
         parser = RequestHeadParser(maxSize: engine.configuration.websocket.maxHeaderSize)
     }
 
@@ -44,7 +53,13 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
         leave()
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted = event { secured(context) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if state == .securing { notSecured(TLSFailure(error)) }
         context.close(promise: nil)
     }
 
@@ -53,10 +68,16 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
         if isUndecided { received.writeImmutableBuffer(bytes) }
         engine.receiveBuffers.giveBack(bytes)
         if state == .announcing { readProxyHeader(context) }
+        if state == .knocking { readKnock(context) }
         if state == .waiting, received.readableBytes > 0 { readHead(context) }
     }
 
-    private var isUndecided: Bool { state == .announcing || state == .waiting }
+    private var isUndecided: Bool {
+        switch state {
+        case .announcing, .knocking, .waiting: true
+        case .securing, .refused, .left: false
+        }
+    }
 
     private func readProxyHeader(_ context: ChannelHandlerContext) {
         switch ProxyHeader.parse(received) {
@@ -66,7 +87,7 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
             refuse(.proxyHeader(sentence), .proxyHeader, head: nil)
         case .header(let header):
             received.moveReaderIndex(forwardBy: header.length)
-            state = .waiting
+            state = kind == .tls ? .knocking : .waiting
             guard let source = header.source else { return }
             do {
                 try context.pipeline.syncOperations.addHandler(ProxiedPeer(source))
@@ -82,6 +103,8 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
             break
         case .refused(let refusal):
             refuse(refusal, .handshake, head: nil)
+        case .head(let head, _) where kind == .redirect:
+            redirect(head)
         case .head(let head, let length):
             decide(head, length: length, context)
         }
@@ -90,13 +113,16 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     /// The time for the request head, or for the peer to take its refusal, is over.
     func timeElapsed() {
         switch state {
-        case .announcing where received.readableBytes == 0, .waiting where received.readableBytes == 0:
+        case .announcing where received.readableBytes == 0, .waiting where received.readableBytes == 0, .knocking:
             // Nothing was asked, so nothing is answered (a browser's spare connection, a port scan).
             context?.close(promise: nil)
         case .announcing, .waiting:
             refuse(.headTooSlow(engine.configuration.websocket.handshakeTimeout), .handshake, head: nil)
+        case .securing:
+            notSecured(.timeout)
+            context?.cut()
         case .refused:
-            context?.close(promise: nil)
+            context?.cut()
         case .left:
             break
         }
@@ -108,7 +134,7 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func decide(_ head: RequestHead, length: Int, _ context: ChannelHandlerContext) {
-        switch engine.admission.decide(head, peer: context.channel.peer) {
+        switch engine.admission.decide(head, peer: context.channel.peer, isSecure: kind == .tls) {
         case .refuse(let refusal):
             refuse(refusal, nil, head: head)
         case .http:
@@ -119,6 +145,9 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
             withdraw(context) {
                 engine.openLive(on: channel, head: head, offer: offer, request: request, leftover: leftover)
             }
+        case .route(let route):
+            let (channel, leftover) = (context.channel, self.leftover(behind: length))
+            withdraw(context) { engine.openTunnel(on: channel, head: head, route: route, leftover: leftover) }
         case .webSocket(let offer, let purpose):
             let (channel, leftover) = (context.channel, self.leftover(behind: length))
             withdraw(context) {
@@ -135,15 +164,21 @@ final class ConnectionGate: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// - Parameter reason: `nil`: counted already.
-    private func refuse(_ refusal: HTTPRefusal, _ reason: RefusalReason?, head: RequestHead?) {
+    func refuse(_ refusal: HTTPRefusal, _ reason: RefusalReason?, head: RequestHead?) {
         guard let context else { return }
         if let reason { engine.admission.refusals[reason] += 1 }
-        state = .refused
-        received = ByteBuffer()
         engine.refused(refusal, head: head, address: context.channel.peer)
-        engine.lookAtGate(serial, after: engine.limits.closeTimeout)
         var response = ByteBuffer()
         Handshake.writeRefusal(refusal, into: &response)
+        answer(response)
+    }
+
+    /// Says the last word; what still comes is thrown away until the peer closes, or for a bounded time.
+    func answer(_ response: ByteBuffer) {
+        guard let context else { return }
+        state = .refused
+        received = ByteBuffer()
+        engine.lookAtGate(serial, after: engine.limits.closeTimeout)
         context.writeAndFlush(wrapOutboundOut(response), promise: nil)
         // Only our side: a reset because of unread bytes could overtake the sentence.
         context.close(mode: .output, promise: nil)

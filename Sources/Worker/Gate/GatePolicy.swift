@@ -15,6 +15,7 @@ struct GatePolicy {
     private let proxies: TrustedProxies
     private let origins: OriginRule
     private let live: LiveAccess
+    private let routes: RouteMap
     private var connects: [String: TokenBucket] = [:]
     private var prunedAt = MonotonicTime.zero
 
@@ -23,6 +24,7 @@ struct GatePolicy {
         proxies = TrustedProxies(configuration.http.trustedProxies)
         origins = OriginRule(configuration)
         live = LiveAccess(configuration.api.keys)
+        routes = RouteMap(configuration)
     }
 
     /// Whether a connection of this peer has to begin with a PROXY header.
@@ -30,11 +32,18 @@ struct GatePolicy {
         configuration.limits.proxyProtocol && proxies.contains(peer)
     }
 
-    /// - Parameter peer: as the PROXY header tells it, where there is one.
+    /// - Parameters:
+    ///   - peer: as the PROXY header tells it, where there is one.
+    ///   - isSecure: the client speaks TLS with this process.
     /// - Returns: with the reason of a refusal.
     mutating func decide(
-        _ head: RequestHead, peer: SocketAddress?, now: MonotonicTime
+        _ head: RequestHead, peer: SocketAddress?, isSecure: Bool = false, now: MonotonicTime
     ) -> (UpgradeDecision, RefusalReason?) {
+        if let route = routes.upgrade(head) {
+            if let wait = takeConnect(head, peer, now) { return (.refuse(.tooManyConnects(wait)), .connectRate) }
+            return (.route(route), nil)
+        }
+        if routes.answers(head) { return (.http, nil) }
         switch Handshake.decide(head) {
         case .notUpgrade:
             return (.http, nil)
@@ -44,7 +53,9 @@ struct GatePolicy {
             let purpose = UpgradeDecision.purpose(of: head.path, configuration)
             let feed = LiveFeed(path: head.path)
             guard purpose != nil || feed != nil else { return (.refuse(.noWebSocket(configuration)), .path) }
-            guard origins.allows(head, peer: peer) else { return (.refuse(.originNotAllowed), .origin) }
+            guard origins.allows(head, peer: peer, isSecure: isSecure) else {
+                return (.refuse(.originNotAllowed), .origin)
+            }
             if let wait = takeConnect(head, peer, now) { return (.refuse(.tooManyConnects(wait)), .connectRate) }
             if let purpose { return (.webSocket(offer, purpose), nil) }
             return feed.map { live.decide($0, head, offer) } ?? (.refuse(.noWebSocket(configuration)), .path)

@@ -6,6 +6,8 @@ enum UpgradeDecision {
     case webSocket(HandshakeOffer, ConnectionCore.Purpose)
     /// A page or operator that follows the service.
     case live(HandshakeOffer, LiveRequest)
+    /// An upstream speaks the protocol that is asked for, or says why not.
+    case route(Route)
     /// An ordinary request: the HTTP side's matter.
     case http
     case refuse(HTTPRefusal)

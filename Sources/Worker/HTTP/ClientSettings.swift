@@ -10,15 +10,19 @@ struct ClientSettings: Equatable, Sendable {
     /// - Parameters:
     ///   - host: `Host` of the request.
     ///   - forwardedProto, forwardedHost: `X-Forwarded-*`, only if the peer is trusted.
+    ///   - isSecure: the request came over TLS; what `forwardedProto` says is stronger.
     /// - Returns: `nil` when no name in the request is a host.
-    init?(_ configuration: WsdConfiguration, host: String?, forwardedProto: String?, forwardedHost: String?) {
+    init?(
+        _ configuration: WsdConfiguration, host: String?, forwardedProto: String?, forwardedHost: String?,
+        isSecure: Bool = false
+    ) {
         let path = Self.path(configuration.websocket.paths)
         if let base = configuration.http.publicURL {
             connectionString = Self.webSocketBase(base) + path
         } else {
             let names = [Self.firstElement(forwardedHost), host].compactMap { $0 }
             guard let name = names.first(where: Self.isHost) else { return nil }
-            let proto = Self.firstElement(forwardedProto)?.lowercased()
+            let proto = Self.firstElement(forwardedProto)?.lowercased() ?? (isSecure ? "https" : "http")
             connectionString = (proto == "https" || proto == "wss" ? "wss://" : "ws://") + name + path
         }
         prefix = configuration.http.prefix
@@ -60,7 +64,7 @@ struct ClientSettings: Equatable, Sendable {
 
     /// Letters, digits and what else a host, a port and an IPv6 address are written with: nothing that means anything in
     /// JSON, a script or a page.
-    private static func isHost(_ text: String) -> Bool {
+    static func isHost(_ text: String) -> Bool {
         let allowed = text.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

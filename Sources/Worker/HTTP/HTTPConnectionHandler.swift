@@ -10,9 +10,11 @@ import WebSocketProtocol
 /// 1. Hands whole requests to `WorkerHTTP` and writes the answers, pulled at the client's pace.
 /// 2. Ends what takes too long: idle, a slow body, an answer nobody takes.
 /// 3. Refuses bad input so that the client sees the answer before the end.
-/// 4. Takes the HTTP handlers away when a request asks for a WebSocket.
-final class HTTPConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
+/// 4. Passes requests of routes on to their upstreams (`RoutedExchange`).
+/// 5. Takes the HTTP handlers away when a request asks for a WebSocket.
+final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
     typealias OutboundOut = HTTPServerResponsePart
 
     /// The handlers before this one, in their order.
@@ -22,20 +24,24 @@ final class HTTPConnectionHandler: ChannelInboundHandler, RemovableChannelHandle
         let pipelining: HTTPServerPipelineHandler
     }
 
-    private let http: WorkerHTTP
+    let http: WorkerHTTP
     private let pipeline: Pipeline
     private let logger: Logger
-    private var conversation: HTTPConversation
-    private var context: ChannelHandlerContext?
-    private var timer: Scheduled<Void>?
+    var conversation: HTTPConversation
+    private(set) var context: ChannelHandlerContext?
+    var timer: Scheduled<Void>?
     private var task: Task<Void, Never>?
+    /// What is being forwarded.
+    var exchange: RoutedExchange?
+    var forwarded: HTTPRequestHead?
+    private var isReadPending = false
 
     init(http: WorkerHTTP, pipeline: Pipeline, logger: Logger) {
         self.http = http
         self.pipeline = pipeline
         self.logger = logger
         conversation = HTTPConversation(
-            isDraining: http.isDraining, bodies: HTTPBodyLimits(http.configuration))
+            isDraining: http.isDraining, bodies: HTTPBodyLimits(http.configuration), routes: http.routes.map)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -57,6 +63,26 @@ final class HTTPConnectionHandler: ChannelInboundHandler, RemovableChannelHandle
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         perform(conversation.received(unwrapInboundIn(data)))
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if exchange?.holdsReading ?? false {
+            isReadPending = true
+        } else {
+            context.read()
+        }
+    }
+
+    /// A read that was held back is made up for.
+    func resumeReading() {
+        guard isReadPending else { return }
+        isReadPending = false
+        context?.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        exchange?.clientWritabilityChanged()
+        context.fireChannelWritabilityChanged()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -87,13 +113,17 @@ final class HTTPConnectionHandler: ChannelInboundHandler, RemovableChannelHandle
             guard continues else { break }
             context.writeAndFlush(wrapOutboundOut(.head(.init(version: .http1_1, status: .continue))), promise: nil)
         case .answer(let head, let body): answer(head, body)
+        case .forward(let head, let route): forward(head, route)
+        case .forwardBody(let piece): exchange?.send(piece: piece)
+        case .forwardEnd(let trailers): exchange?.sendEnd(trailers)
+        case .abandon(let refusal): abandon(refusal, context)
         case .refuse(let refusal): refuse(refusal, context)
         case .handOver(let head): handOver(head, context)
         case .close: context.close(promise: nil)
         }
     }
 
-    private func arm(_ timeout: TimeAmount) {
+    func arm(_ timeout: TimeAmount) {
         timer?.cancel()
         timer = context?.eventLoop.assumeIsolated().scheduleTask(in: timeout) { [weak self] in
             guard let self else { return }
@@ -105,6 +135,8 @@ final class HTTPConnectionHandler: ChannelInboundHandler, RemovableChannelHandle
         timer?.cancel()
         task?.cancel()
         (timer, task, context) = (nil, nil, nil)
+        exchange?.cancel()
+        (exchange, forwarded) = (nil, nil)
         http.closed(self)
     }
 }
@@ -113,7 +145,8 @@ extension HTTPConnectionHandler {
     private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer) {
         guard let context else { return }
         timer?.cancel()
-        let request = Request(head: HTTPRequest(head), body: RequestBody(buffer: body))
+        let request = Request(
+            head: HTTPRequest(head, isSecure: context.channel.isSecure), body: RequestBody(buffer: body))
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         let peer = context.channel.peer
         task = Self.startAnswer(http, request, head, peer, handler)
@@ -158,7 +191,16 @@ extension HTTPConnectionHandler {
             conversation.endAfterAnswer()
         }
         head.headers.replaceOrAdd(name: "Date", value: HTTPDate.format(http.now()))
-        if response.status == .notModified { head.headers.remove(name: "Content-Length") }
+        if let field = http.strictTransport, context?.channel.isSecure == true {
+            head.headers.replaceOrAdd(name: "Strict-Transport-Security", value: field)
+        }
+        write(head, for: request)
+    }
+
+    /// Says how the answer ends, and whether the connection goes on after it.
+    func write(_ head: HTTPResponseHead, for request: HTTPRequestHead) {
+        var head = head
+        head.frame(for: request.method)
         if !conversation.keepsAlive {
             head.headers.add(name: "Connection", value: "close")
         } else if request.version.minor == 0 {
@@ -194,7 +236,7 @@ extension HTTPConnectionHandler {
     }
 
     /// Written around the encoder and the pipelining, which may know nothing of this request.
-    private func refuse(_ refusal: HTTPRefusal, _ context: ChannelHandlerContext) {
+    func refuse(_ refusal: HTTPRefusal, _ context: ChannelHandlerContext) {
         var out = ByteBuffer()
         Handshake.writeRefusal(refusal, into: &out)
         guard let encoder = try? context.pipeline.syncOperations.context(handler: pipeline.encoder) else { return }
@@ -266,7 +308,7 @@ private struct PacedBodyWriter: ResponseBodyWriter {
 
 extension HTTPRequest {
     /// Fields that are none are left out. An absolute target becomes its path.
-    fileprivate init(_ head: HTTPRequestHead) {
+    fileprivate init(_ head: HTTPRequestHead, isSecure: Bool) {
         let whole = RequestHead(method: "", target: head.uri, minorVersion: 1, fields: [])
         let path = head.uri.hasPrefix("/") ? head.uri : whole.query.map { "\(whole.path)?\($0)" } ?? String(whole.path)
         var fields = HTTPFields()
@@ -276,7 +318,7 @@ extension HTTPRequest {
         }
         self.init(
             method: HTTPRequest.Method(head.method.rawValue) ?? .get,
-            scheme: "http",
+            scheme: isSecure ? "https" : "http",
             authority: head.headers.first(name: "host"),
             path: path,
             headerFields: fields

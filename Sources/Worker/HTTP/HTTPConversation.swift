@@ -1,15 +1,19 @@
+import Model
 import NIOCore
 import NIOHTTP1
 import WebSocketProtocol
 import Wire
 
-/// What a plain HTTP connection does next: one request at a time, its body kept whole, upgrades noticed.
+/// What a plain HTTP connection does next: one request at a time, its body kept whole or, on a route, passed on as it comes;
+/// upgrades noticed.
 struct HTTPConversation {
     private enum State {
         /// For a head.
         case waiting
         case receiving(HTTPRequestHead, body: ByteBuffer, keepsAlive: Bool)
         case answering(keepsAlive: Bool)
+        /// An upstream answers.
+        case forwarding(Route, received: Int, isWhole: Bool, keepsAlive: Bool)
         /// Until the head's own end.
         case upgrading(RequestHead)
         /// Refused, handed over or closed: input no longer counts.
@@ -21,6 +25,11 @@ struct HTTPConversation {
         /// A body follows; `continues`: the client waits for 100 first.
         case awaitBody(continues: Bool)
         case answer(HTTPRequestHead, body: ByteBuffer)
+        case forward(HTTPRequestHead, Route)
+        case forwardBody(ByteBuffer)
+        case forwardEnd(HTTPHeaders?)
+        /// What is being forwarded ends; if nothing was answered to it, this is. The connection ends.
+        case abandon(HTTPRefusal)
         /// Nothing else was answered to this request. The connection ends.
         case refuse(HTTPRefusal)
         case handOver(RequestHead)
@@ -30,18 +39,21 @@ struct HTTPConversation {
     private var state = State.waiting
     private var isDraining: Bool
     private let bodies: HTTPBodyLimits
+    private let routes: RouteMap
 
     /// - Parameter isDraining: the connection ends after its first answer.
-    init(isDraining: Bool = false, bodies: HTTPBodyLimits = HTTPBodyLimits()) {
+    init(isDraining: Bool = false, bodies: HTTPBodyLimits = HTTPBodyLimits(), routes: RouteMap = RouteMap()) {
         self.isDraining = isDraining
         self.bodies = bodies
+        self.routes = routes
     }
 
     /// Whether an answer written now leaves the connection open.
     var keepsAlive: Bool {
         switch state {
         case .waiting, .upgrading: !isDraining
-        case .receiving(_, _, let keepsAlive), .answering(let keepsAlive): keepsAlive && !isDraining
+        case .receiving(_, _, let keepsAlive), .answering(let keepsAlive), .forwarding(_, _, _, let keepsAlive):
+            keepsAlive && !isDraining
         case .ended: false
         }
     }
@@ -62,11 +74,21 @@ struct HTTPConversation {
         case (.receiving(let head, let body, let keepsAlive), .end):
             state = .answering(keepsAlive: keepsAlive)
             return .answer(head, body: body)
+        case (.forwarding(let route, let received, false, let keepsAlive), .body(let piece)):
+            let count = received + piece.readableBytes
+            guard route.settings.maxBody == 0 || count <= route.settings.maxBody else {
+                return abandon(.routeBodyTooLarge(route))
+            }
+            state = .forwarding(route, received: count, isWhole: false, keepsAlive: keepsAlive)
+            return .forwardBody(piece)
+        case (.forwarding(let route, let received, false, let keepsAlive), .end(let trailers)):
+            state = .forwarding(route, received: received, isWhole: true, keepsAlive: keepsAlive)
+            return .forwardEnd(trailers)
         case (.upgrading(let head), .end):
             state = .ended
             return .handOver(head)
         case (.waiting, .body), (.waiting, .end), (.receiving, .head), (.upgrading, .head), (.upgrading, .body),
-            (.answering, _), (.ended, _):
+            (.answering, _), (.forwarding, _), (.ended, _):
             return .none
         }
     }
@@ -74,7 +96,13 @@ struct HTTPConversation {
     /// The answer is about to be completed.
     /// - Returns: whether the connection goes on.
     mutating func answered() -> Bool {
-        guard case .answering = state else { return false }
+        switch state {
+        case .answering, .forwarding(_, _, isWhole: true, _): break
+        // What is left of the request would be taken for the next one.
+        case .waiting, .receiving, .forwarding, .upgrading, .ended:
+            state = .ended
+            return false
+        }
         let goesOn = keepsAlive
         state = goesOn ? .waiting : .ended
         return goesOn
@@ -82,15 +110,25 @@ struct HTTPConversation {
 
     /// The answer in progress is the connection's last.
     mutating func endAfterAnswer() {
-        guard case .answering = state else { return }
-        state = .answering(keepsAlive: false)
+        switch state {
+        case .answering: state = .answering(keepsAlive: false)
+        case .forwarding(let route, let received, let isWhole, _):
+            state = .forwarding(route, received: received, isWhole: isWhole, keepsAlive: false)
+        case .waiting, .receiving, .upgrading, .ended: break
+        }
+    }
+
+    /// Whether the client may still be sending the request that is forwarded.
+    var isForwardingInPart: Bool {
+        if case .forwarding(_, _, isWhole: false, _) = state { true } else { false }
     }
 
     /// The bytes are not HTTP.
     mutating func failed(_ refusal: HTTPRefusal) -> Action {
         switch state {
         case .waiting, .receiving: refuse(refusal)
-        case .answering, .upgrading: .close
+        case .forwarding(_, _, isWhole: false, _): abandon(refusal)
+        case .answering, .forwarding, .upgrading: .close
         case .ended: .none
         }
     }
@@ -101,7 +139,9 @@ struct HTTPConversation {
         case .answering:
             state = .answering(keepsAlive: false)
             return .none
-        case .waiting, .receiving, .upgrading, .ended:
+        // As Node.js has it: a client that ends its side has gone. Otherwise one that is really gone would hold on to what is
+        // forwarded, a stream of events for ever.
+        case .waiting, .receiving, .forwarding, .upgrading, .ended:
             state = .ended
             return .close
         }
@@ -112,6 +152,8 @@ struct HTTPConversation {
         switch state {
         case .receiving: refuse(HTTPRefusal(status: 408, sentence: "The body of the request came too slowly."))
         case .waiting, .answering, .upgrading, .ended: .close
+        // The exchange has its own limits.
+        case .forwarding: .none
         }
     }
 
@@ -121,7 +163,7 @@ struct HTTPConversation {
         case .waiting:
             state = .ended
             return .close
-        case .receiving, .answering, .upgrading, .ended:
+        case .receiving, .answering, .forwarding, .upgrading, .ended:
             return .none
         }
     }
@@ -134,7 +176,11 @@ struct HTTPConversation {
         let hasBody = fields.contains(name: "transfer-encoding") || fields.first(name: "content-length") ?? "0" != "0"
         if fields.contains(name: "upgrade") || fields.contains(name: "sec-websocket-key") {
             let whole = RequestHead(head)
-            switch Handshake.decide(whole) {
+            if routes.upgrade(whole) != nil {
+                state = .upgrading(whole)
+                return .none
+            }
+            switch routes.answers(whole) ? .notUpgrade : Handshake.decide(whole) {
             case .notUpgrade: break
             case .refuse(let refusal) where hasBody: return refuse(refusal)
             case .accept, .refuse:
@@ -142,6 +188,7 @@ struct HTTPConversation {
                 return .none
             }
         }
+        if let route = route(head) { return forward(head, route, hasBody: hasBody) }
         if let length = fields.first(name: "content-length"), Int(length) ?? .max > bodies.limit(head.uri) {
             return refuse(bodies.refusal(head.uri))
         }
@@ -150,6 +197,35 @@ struct HTTPConversation {
         state = .receiving(head, body: ByteBuffer(), keepsAlive: head.isKeepAlive && !stopsDecoder)
         guard hasBody else { return .none }
         return .awaitBody(continues: fields.first(name: "expect")?.lowercased() == "100-continue")
+    }
+
+    private func route(_ head: HTTPRequestHead) -> Route? {
+        guard !routes.isEmpty, head.method != .CONNECT else { return nil }
+        return routes.route(RequestHead(method: "", target: head.uri, minorVersion: 1, fields: []).path)
+    }
+
+    private mutating func forward(_ head: HTTPRequestHead, _ route: Route, hasBody: Bool) -> Action {
+        let fields = head.headers
+        let codings = fields[canonicalForm: "transfer-encoding"]
+        guard codings.isEmpty || codings.count == 1 && codings[0].lowercased() == "chunked" else {
+            return refuse(.transferCoding)
+        }
+        let length = fields.first(name: "content-length").map { Int($0) ?? .max } ?? 0
+        guard route.settings.maxBody == 0 || length <= route.settings.maxBody else {
+            return refuse(.routeBodyTooLarge(route))
+        }
+        // The decoder reads nothing behind a request that asks for an upgrade, whatever the protocol.
+        let stopsDecoder = fields.contains(name: "upgrade")
+        // Where both stand it may be an attempt to smuggle a request; HTTP/1.0 knows no codings (RFC 9112 section 6.1).
+        let isDoubtful = !codings.isEmpty && (fields.contains(name: "content-length") || head.version == .http1_0)
+        state = .forwarding(
+            route, received: 0, isWhole: false, keepsAlive: head.isKeepAlive && !stopsDecoder && !isDoubtful)
+        return .forward(head, route)
+    }
+
+    private mutating func abandon(_ refusal: HTTPRefusal) -> Action {
+        state = .ended
+        return .abandon(refusal)
     }
 
     private mutating func refuse(_ refusal: HTTPRefusal) -> Action {

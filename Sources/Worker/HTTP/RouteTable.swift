@@ -28,7 +28,8 @@ struct RouteTable {
                     configuration,
                     host: request.head.authority,
                     forwardedProto: isTrusted ? request.headers[.xForwardedProto] : nil,
-                    forwardedHost: isTrusted ? request.headers[.xForwardedHost] : nil
+                    forwardedHost: isTrusted ? request.headers[.xForwardedHost] : nil,
+                    isSecure: request.head.scheme == "https"
                 )
                 guard let settings else { return .sentence(.badRequest, "The Host field is not a host.") }
                 return .document(name == "config.js" ? settings.script : settings.json, type: type, fields: fields)

@@ -17,7 +17,10 @@ final class WorkerHTTP: Sendable {
     let executor: EventLoopExecutor
     let hooks: WorkerHTTPHooks
     let trustedProxies: TrustedProxies
+    /// What TLS connections are told in `Strict-Transport-Security` (RFC 6797); `nil`: nothing.
+    let strictTransport: String?
     private let site: WorkerSite
+    private let boundRoutes: NIOLoopBound<WorkerRoutes>
     private let logger: Logger
     /// Open HTTP connections; confined to the event loop.
     private let open: NIOLoopBoundBox<Connections>
@@ -34,8 +37,12 @@ final class WorkerHTTP: Sendable {
         self.hooks = hooks
         self.logger = logger
         executor = EventLoopExecutor(eventLoop)
+        let hsts = configuration.tls.hsts.milliseconds / 1000
+        strictTransport = hsts > 0 ? "max-age=\(hsts)" : nil
         trustedProxies = TrustedProxies(configuration.http.trustedProxies)
         site = WorkerSite(configuration: configuration, hooks: hooks, trustedProxies: trustedProxies)
+        boundRoutes = NIOLoopBound(
+            WorkerRoutes(configuration, eventLoop: eventLoop, logger: logger), eventLoop: eventLoop)
         open = NIOLoopBoundBox(Connections(), eventLoop: eventLoop)
     }
 
@@ -49,7 +56,7 @@ final class WorkerHTTP: Sendable {
         limits.maxHeaderFieldSize = configuration.websocket.maxHeaderSize
         limits.maxHeaderFieldCount = HTTPLimits.maxFields
         let handlers = HTTPConnectionHandler.Pipeline(
-            encoder: HTTPResponseEncoder(),
+            encoder: HTTPResponseEncoder(configuration: .framedByHandler),
             decoder: ByteToMessageHandler(
                 HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
             ),
@@ -61,8 +68,7 @@ final class WorkerHTTP: Sendable {
         try pipeline.addHandler(handlers.decoder)
         try pipeline.addHandler(handlers.pipelining)
         try pipeline.addHandler(handler)
-        pipeline.fireChannelRead(NIOAny(firstBytes))
-        pipeline.fireChannelReadComplete()
+        pipeline.fireDecrypted(firstBytes)
     }
 
     /// Ends all connections: idle ones at once, others after their answer. Call on the event loop.
@@ -70,6 +76,9 @@ final class WorkerHTTP: Sendable {
         open.value.isDraining = true
         for handler in open.value.handlers.values { handler.drain() }
     }
+
+    /// What other servers answer. Call on the event loop.
+    var routes: WorkerRoutes { boundRoutes.value }
 
     /// Ends the answers that would go on for ever. Call on the event loop.
     func endStreams() { hooks.dashboard?.value.end() }

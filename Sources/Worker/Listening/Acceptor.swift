@@ -10,8 +10,8 @@ final class Acceptor {
         /// This worker's open connections, and their mean over the fleet.
         var load: () -> (own: Int, mean: Double)
         var now: () -> MonotonicTime
-        /// Takes over a connected socket.
-        var adopt: (_ descriptor: Int32) -> Void
+        /// Takes over a connected socket; the listening one is that it came from.
+        var adopt: (_ descriptor: Int32, _ listener: Int32) -> Void
         /// Accepting paused for want of descriptors (once per episode).
         var paused: () -> Void
     }
@@ -23,6 +23,9 @@ final class Acceptor {
         case scheduled
         case closed
     }
+
+    /// Whether accepting waits for a free descriptor.
+    var isShortOfDescriptors: Bool { pacer.isShortOfDescriptors }
 
     private let eventLoop: any EventLoop
     private let environment: Environment
@@ -112,7 +115,7 @@ final class Acceptor {
                 if accepted >= 0 {
                     taken += 1
                     if pacer.accepted(now: environment.now()) { logger.notice("Accepting again: descriptors are free") }
-                    environment.adopt(accepted)
+                    environment.adopt(accepted, descriptor)
                     continue
                 }
                 switch errno {

@@ -47,7 +47,8 @@ struct Probe: Sendable {
     private func origin(of request: Request, _ query: String, _ context: WorkerRequestContext) -> String {
         guard let origin = request.headers[.origin] ?? QueryText.value(of: "origin", in: query) else { return "none" }
         let isAllowed = origins.allows(
-            origin, host: request.head.authority, forwardedHost: request.headers[.xForwardedHost], peer: context.peer)
+            origin, host: request.head.authority, forwardedHost: request.headers[.xForwardedHost], peer: context.peer,
+            isSecure: request.head.scheme == "https")
         return isAllowed ? "allowed" : "refused"
     }
 }

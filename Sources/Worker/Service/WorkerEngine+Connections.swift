@@ -50,7 +50,9 @@ extension WorkerEngine {
     private func askAdmission(_ connection: ConnectionHandler, _ head: RequestHead) {
         turnBegan()
         admitting[connection.serial] = connection
-        admission.begin(request(of: connection, admission.credentials(head)))
+        var credentials = admission.credentials(head)
+        credentials.certificate = connection.info.certificate
+        admission.begin(request(of: connection, credentials))
     }
 
     private func request(of connection: ConnectionHandler, _ credentials: HandshakeCredentials) -> AdmissionRequest {
@@ -68,6 +70,7 @@ extension WorkerEngine {
         var credentials = HandshakeCredentials()
         credentials.origin = connection.info.origin
         credentials.userAgent = connection.info.userAgent
+        credentials.certificate = connection.info.certificate
         return (request(of: connection, credentials), connection.core.identity?.value)
     }
 
@@ -93,22 +96,25 @@ extension WorkerEngine {
     /// Called once for each connection, when its transport is gone.
     func connectionClosed(_ connection: ConnectionHandler) {
         guard connections.remove(connection.key) else { return }
-        let core = connection.core
-        if core.purpose != .echo {
-            turnBegan()
-            let user = core.session.user
-            admitting[connection.serial] = nil
-            admission.connectionGone(connection.serial)
-            realtime.disconnect(
-                connection.serial, mayReturn: core.mayReturn, now: turnTime, encode: Self.encode)
-            hubLink?.markIfDue()
-            if core.marks.contains(.admitted), application.hooks.contains(.disconnect) {
-                application.tell(.disconnect(client: core.session.id, user: user))
-            }
-        }
+        release(connection)
         traceEnd(connection)
-        logger.debug("Client gone", metadata: ["client.id": "\(core.session.id)"])
+        logger.debug("Client gone", metadata: ["client.id": "\(connection.core.session.id)"])
         socketClosed()
+    }
+
+    /// The client has left its rooms and counts for no limit any more, whether or not its transport is gone.
+    func release(_ connection: ConnectionHandler) {
+        let core = connection.core
+        guard core.purpose != .echo, !core.marks.contains(.released) else { return }
+        connection.core.marks.insert(.released)
+        turnBegan()
+        admitting[connection.serial] = nil
+        admission.connectionGone(connection.serial)
+        realtime.disconnect(connection.serial, mayReturn: core.mayReturn, now: turnTime, encode: Self.encode)
+        hubLink?.markIfDue()
+        if core.marks.contains(.admitted), application.hooks.contains(.disconnect) {
+            application.tell(.disconnect(client: core.session.id, user: core.session.user))
+        }
     }
 
     /// A client of this worker by its serial; `nil` when it is gone.
@@ -150,11 +156,13 @@ extension WorkerEngine {
     private func info(_ channel: any Channel, _ head: RequestHead) -> ConnectionInfo {
         func kept(_ text: String?) -> String? { text.map { String($0.prefix(ConnectionInfo.maxFieldLength)) } }
         let path = head.path
+        let secure = channel.secureTransport
         return ConnectionInfo(
             address: address(channel.peer, head),
             // The configured text, so that all connections share one.
             path: configuration.websocket.paths.first { $0 == path } ?? String(path),
-            origin: kept(head.first("origin")), userAgent: kept(head.first("user-agent")), connectedAt: wallTime())
+            origin: kept(head.first("origin")), userAgent: kept(head.first("user-agent")), connectedAt: wallTime(),
+            isSecure: secure != nil, certificate: secure?.clientCertificate)
     }
 
     /// The client's address, as a trusted proxy tells it where there is one.

@@ -33,6 +33,7 @@ extension WorkerEngine {
             ])
         closeLive(code, reason: reason)
         http?.endStreams()
+        http?.routes.drain(spread: spread)
         // A kept-alive HTTP connection ends after its present request.
         for channel in httpChannels.values {
             channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
@@ -73,13 +74,18 @@ extension WorkerEngine {
     }
 
     private func say(_ plan: DrainPlan, to connection: ConnectionHandler) {
-        connection.close(plan.code, reason: plan.reason, reconnectAfter: reconnectDelay(plan.code))
+        guard connection.close(plan.code, reason: plan.reason, reconnectAfter: reconnectDelay(plan.code)) else {
+            return
+        }
+        // It may be back, through a proxy, before its answer to the close frame is here.
+        release(connection)
     }
 
     private func cutEverything() {
         logger.warning("Drain deadline passed", metadata: ["clients": "\(connections.count)"])
         for connection in connections.all { connection.cut() }
         for channel in httpChannels.values { channel.close(promise: nil) }
+        http?.routes.cut()
         cutLive()
         closeGates()
     }

@@ -50,11 +50,19 @@ extension WorkerEngine {
         current.rooms = realtime.rooms.count
         current.held = realtime.heldCount
         current.hubLinks = realtime.isUp ? 1 : 0
+        current.acceptPaused = acceptor?.isShortOfDescriptors ?? false
         current.users = realtime.clients.userCount
         current.traces = trace.count
         for (code, count) in errors { current.errorsByCode[code.rawValue] = count }
         for (name, count) in admission.refusals.named { current.refusedByReason[name] = count }
         current.webhooks = application.figures()
+        current.routes = http?.routes.figures ?? [:]
+        if let tls {
+            current.tlsHandshakes = tls.handshakes
+            for (reason, count) in tls.failures { current.tlsFailures[reason.rawValue] = count }
+            current.tlsNotAfter = tls.pair.notAfter
+            current.tlsStale = tls.isStale
+        }
         let deflate = deflatePool.counters
         current.compressionIn = Int(clamping: deflate.sent.plainBytes)
         current.compressionOut = Int(clamping: deflate.sent.compressedBytes)
@@ -111,6 +119,7 @@ extension WorkerEngine {
             bytesOut: session.bytesOut, queue: connection.queuedBytes)
         client.sessionAge = max(0, wallTime() - info.connectedAt)
         client.authenticated = session.isAuthenticated
+        client.certificate = info.certificate
         client.resumed = core.marks.contains(.resumed)
         client.rateLimited = Int(session.rateLimited)
         client.compressionRatio = core.compressionRatio

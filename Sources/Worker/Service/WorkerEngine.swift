@@ -54,6 +54,8 @@ final class WorkerEngine: @unchecked Sendable {
     private var nextGate: UInt64 = 1
     var nextClient: UInt64 = 1
     let proxies: TrustedProxies
+    /// `nil`: nothing speaks TLS.
+    let tls: TLSKeeper?
     private var refusalLog = LogLimiter()
     var closeLog = LogLimiter()
 
@@ -81,13 +83,17 @@ final class WorkerEngine: @unchecked Sendable {
     var isDraining: Bool { drain != nil }
 
     /// Sockets of clients, whatever they speak.
-    var openSockets: Int { connections.count + gates.count + httpChannels.count + live.count }
+    var openSockets: Int {
+        connections.count + gates.count + httpChannels.count + live.count + (http?.routes.tunnelCount ?? 0)
+    }
 
     /// What the worker's own parts need of others.
     struct Parts {
         /// `nil`: no key is configured.
         var verifier: TokenVerifier?
         var application = Application()
+        /// `nil`: nothing speaks TLS.
+        var tls: TLSPair?
         /// Seconds since 1970.
         var wallTime: () -> Double = Clocks.wallSeconds
 
@@ -114,6 +120,11 @@ final class WorkerEngine: @unchecked Sendable {
         deflatePool = DeflatePool(child.configuration.websocket.compression)
         application = parts.application
         wallTime = parts.wallTime
+        tls = parts.tls.map { pair in
+            TLSKeeper(
+                pair, configuration: child.configuration.tls, eventLoop: eventLoop, logger: logger,
+                environment: .init(wallTime: parts.wallTime, isSpokesman: child.slot.number == 1))
+        }
         wheel = IdleWheel(now: now)
         gateWheel = IdleWheel(now: now)
         let reference = Reference()
@@ -192,11 +203,11 @@ final class WorkerEngine: @unchecked Sendable {
     // MARK: Gate
 
     /// Puts a new connection behind its gate.
-    func admit(_ channel: any Channel) throws {
+    func admit(_ channel: any Channel, from kind: ListenerKind = .plain) throws {
         try Self.useSharedBuffers(channel, engine: self)
         let serial = nextGate
         nextGate += 1
-        let gate = ConnectionGate(engine: self, serial: serial)
+        let gate = ConnectionGate(engine: self, serial: serial, kind: kind)
         try channel.pipeline.syncOperations.addHandler(gate)
         gates[serial] = gate
         counters.connectionsAccepted += 1
@@ -249,7 +260,7 @@ final class WorkerEngine: @unchecked Sendable {
 
     /// A kept-alive HTTP connection asks for an upgrade; its HTTP handlers have left.
     func adoptUpgrade(_ channel: any Channel, head: RequestHead, leftover: ByteBuffer) {
-        switch admission.decide(head, peer: channel.peer) {
+        switch admission.decide(head, peer: channel.peer, isSecure: channel.isSecure) {
         case .webSocket(let offer, let purpose):
             upgrade(channel) {
                 openWebSocket(on: channel, head: head, offer: offer, purpose: purpose, leftover: leftover)
@@ -258,6 +269,8 @@ final class WorkerEngine: @unchecked Sendable {
             upgrade(channel) {
                 openLive(on: channel, head: head, offer: offer, request: request, leftover: leftover)
             }
+        case .route(let route):
+            upgrade(channel) { openTunnel(on: channel, head: head, route: route, leftover: leftover) }
         case .refuse(let refusal):
             refused(refusal, head: head, address: channel.peer)
             var response = ByteBuffer()

@@ -17,6 +17,10 @@ enum WorkerService {
         let parts: WorkerEngine.Parts
         do {
             parts = try makeParts(process, logger)
+        } catch let error as TLSPairError {
+            // The supervisor has seen the files when they were good: they are being replaced.
+            process.fail("\(error)", exitCode: ExitCode.temporary)
+            return
         } catch {
             process.fail("\(error)", exitCode: ExitCode.configuration)
             return
@@ -44,11 +48,12 @@ enum WorkerService {
         link.start { listen(engine, process) }
     }
 
-    /// - Throws: a sentence: a key or the webhooks' secret cannot be used.
+    /// - Throws: a sentence: a key, the TLS certificate or the webhooks' secret cannot be used.
     private static func makeParts(_ process: ChildProcess, _ logger: Logger) throws -> WorkerEngine.Parts {
         let configuration = process.configuration.configuration
         var parts = WorkerEngine.Parts()
         if configuration.auth.isConfigured { parts.verifier = try TokenVerifier(configuration: configuration.auth) }
+        if configuration.tls.isOn { parts.tls = try TLSPair.load(configuration.tls) }
         if configuration.webhooks.isUsed {
             parts.application = Application(
                 try WebhookCaller(
@@ -103,24 +108,27 @@ enum WorkerService {
             let calls = DashboardCalls(socket: engine.child.controlSocket, eventLoop: engine.eventLoop)
             hooks.dashboard = NIOLoopBound(calls, eventLoop: engine.eventLoop)
         }
-        return WorkerHTTP(
+        let http = WorkerHTTP(
             configuration: engine.configuration, eventLoop: engine.eventLoop, hooks: hooks, logger: engine.logger)
+        http.routes.tunnelEnded = { [unowned engine] in engine.socketClosed() }
+        return http
     }
 
     /// Begins to accept and says READY.
     private static func listen(_ engine: WorkerEngine, _ process: ChildProcess) {
         guard !engine.isDraining else { return }
-        let bound = NIOLoopBound(engine, eventLoop: engine.eventLoop)
-        let bootstrap = ClientBootstrap(group: engine.eventLoop).channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture { try bound.value.admit(channel) }
-        }
-        let descriptors = process.configuration.listeners.indices.map { ChildDescriptors.firstListener + Int32($0) }
+        let kinds = ListenerKind.all(process.configuration)
+        let descriptors = kinds.indices.map { ChildDescriptors.firstListener + Int32($0) }
+        let bootstraps = kinds.map { bootstrap(engine, for: $0) }
         let acceptor = Acceptor(
             descriptors: descriptors, eventLoop: engine.eventLoop, logger: engine.logger,
             environment: Acceptor.Environment(
                 load: { (engine.openSockets, engine.board?.board.meanOfLiving() ?? Double(engine.openSockets)) },
                 now: { engine.now },
-                adopt: { _ = bootstrap.withConnectedSocket($0) },
+                adopt: { accepted, listener in
+                    let index = Int(listener - ChildDescriptors.firstListener)
+                    _ = bootstraps[index].withConnectedSocket(accepted)
+                },
                 paused: { engine.counters.acceptPauses += 1 }))
         do {
             try acceptor.start()
@@ -129,8 +137,15 @@ enum WorkerService {
             return
         }
         engine.acceptor = acceptor
+        engine.tls?.start()
         process.ready()
         engine.logger.debug("Worker ready", metadata: ["listeners": "\(descriptors.count)"])
     }
 
+    private static func bootstrap(_ engine: WorkerEngine, for kind: ListenerKind) -> ClientBootstrap {
+        let bound = NIOLoopBound(engine, eventLoop: engine.eventLoop)
+        return ClientBootstrap(group: engine.eventLoop).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture { try bound.value.admit(channel, from: kind) }
+        }
+    }
 }

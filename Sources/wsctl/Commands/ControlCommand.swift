@@ -8,7 +8,7 @@ struct CommonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Path of the control socket (or WSD_SOCKET); otherwise your own wsd's, then the system's.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var socket: String?
 
     @Flag(help: "Print JSON for programs: what the service answered.")

@@ -9,7 +9,7 @@ struct DoctorCommand: ControlCommand {
         commandName: "doctor",
         abstract: "Find the usual troubles and say what to do.",
         discussion: """
-            Looks at the service, its processes and their log, descriptors, ports, files and secrets, the history's folder, the
+            Looks at the service, its processes and their log, memory, descriptors, ports, files and secrets, the history's folder, the
             control socket and the clock.
             Run it as root or as the user wsd runs as to see everything.
 
@@ -51,6 +51,7 @@ struct DoctorCommand: ControlCommand {
         let pids = status.processes.compactMap { process in process.pid.map { (process.name, $0) } }
         checks += Diagnosis.descriptors(
             pids.compactMap { name, pid in HostFacts.descriptorLimits(of: pid).map { (name, $0) } })
+        checks += Diagnosis.memory(status)
         checks += Diagnosis.ports(status.addresses, HostFacts.portTable())
         if let identity = HostFacts.identity(of: status.pid) {
             checks += await files(status, identity, session)
@@ -125,7 +126,8 @@ struct DoctorCommand: ControlCommand {
         guard case .notRunning = error else { return [] }
         var checks: [Check] = []
         let environment = Environment.variables()
-        for path in session.client.socket.candidates {
+        // What lies in /run root alone has put there, whoever it belongs to.
+        for path in session.client.socket.candidates where path != RuntimePaths.systemControlSocket {
             let directory = Self.parent(of: path)
             guard let found = HostFacts.components(of: directory).last, found.path == directory else { continue }
             if let check = Diagnosis.runtimeDirectory(found, expected: [0, geteuid()]) { checks.append(check) }

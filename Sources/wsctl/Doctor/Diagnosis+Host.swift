@@ -69,6 +69,11 @@ extension Diagnosis {
                 "\(name) is taken by a process of another user.",
                 "Name it with `sudo ss -ltnp 'sport = :\(port)'`; end it, or start wsd with --port.")
         }
+        guard !holders.contains(where: { $0.pid == 1 }) else {
+            return .note(
+                "\(name) is held by \(who), which keeps it for the service or for a socket unit.",
+                "Look with `systemctl status wsd` and `systemctl list-sockets`.")
+        }
         return .problem("\(name) is held by \(who).", "End it (kill \(first.pid)), or start wsd with --port.")
     }
 

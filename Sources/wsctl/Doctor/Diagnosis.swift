@@ -23,7 +23,9 @@ enum Diagnosis {
                     "Restart the service after an update: systemctl restart wsd, or wsctl stop and wsd."))
         }
         let troubled = status.processes.filter { [.failed, .backoff].contains($0.state) }
-        checks += troubled.map { trouble($0, lastWords: lastWords[$0.name] ?? []) }
+        checks += troubled.map {
+            trouble($0, lastWords: lastWords[$0.name] ?? [], countsKills: status.memory != nil)
+        }
         for problem in status.problems where !troubled.contains(where: { $0.isNamed(in: problem) }) {
             checks.append(.problem(problem, "Look with `wsctl logs --level warning`."))
         }
@@ -40,10 +42,10 @@ enum Diagnosis {
         return checks
     }
 
-    private static func trouble(_ process: ProcessStatus, lastWords: [String]) -> Check {
+    private static func trouble(_ process: ProcessStatus, lastWords: [String], countsKills: Bool) -> Check {
         let why = process.lastExit ?? "ended"
         let hint =
-            why.contains("SIGKILL")
+            why.contains("SIGKILL") && !countsKills
             ? " If nobody killed it, the kernel did, for want of memory: see `journalctl -k` or `dmesg`." : ""
         let logs = process.worker.map { "wsctl logs --worker \($0)" } ?? "wsctl logs --source \(process.name)"
         guard process.state == .failed else {

@@ -96,7 +96,7 @@ enum HostFacts {
         return overflow ? .max : bytes
     }
 
-    private static func names(in directory: String) -> [String]? {
+    static func names(in directory: String) -> [String]? {
         guard let stream = opendir(directory) else { return nil }
         defer { closedir(stream) }
         var names: [String] = []
@@ -109,8 +109,8 @@ enum HostFacts {
         return names
     }
 
-    private static func link(_ path: String) -> String? {
-        var bytes = [UInt8](repeating: 0, count: 256)
+    static func link(_ path: String) -> String? {
+        var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = bytes.withUnsafeMutableBytes { buffer in
             buffer.baseAddress.map { readlink(path, $0, buffer.count) } ?? -1
         }

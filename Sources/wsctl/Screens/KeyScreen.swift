@@ -43,7 +43,8 @@ struct KeyScreen {
         let isPlain = name.first?.isLetter == true && name.lowercased() != "null"
         return [
             "The key, for the backend. It is shown only now:", "", "  \(key)", "",
-            "For wsd.yaml, then wsctl reload:", "", "api:", "  keys:", "    - name: \(isPlain ? name : "\"\(name)\"")",
+            "For wsd.yaml, where api: stands once, then wsctl reload:", "", "api:", "  keys:",
+            "    - name: \(isPlain ? name : "\"\(name)\"")",
             "      sha256: \(Self.hash(of: key))",
             "      allow: [\(rights.map(\.rawValue).joined(separator: ", "))]",
         ]

@@ -35,6 +35,7 @@ enum StatusScreen {
             ("control", status.controlSocket),
         ]
         if let file = status.configurationFile { facts.append(("config", file)) }
+        if let memory = status.memory.flatMap(MemoryLine.text) { facts.append(("memory", memory)) }
         if let operation = status.operation { facts.append(("running now", operation)) }
         return facts.map { name, value in
             "  \(name)\(String(repeating: " ", count: 13 - name.count))\(PlainText.harmless(value))"

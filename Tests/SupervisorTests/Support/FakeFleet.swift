@@ -19,6 +19,9 @@ final class FakeChildSystem: ChildSystem {
     /// What the next children do; the last one stays in force.
     var behaviour = FakeChild.Behaviour()
     var failure: String?
+    var memoryReading: MemoryReading?
+    /// A pipe in the place of the kernel's notice of an event.
+    var memoryNotice: CInt?
     private var nextPID: Int32 = 1000
 
     init(eventLoop: any EventLoop) {
@@ -44,6 +47,8 @@ final class FakeChildSystem: ChildSystem {
     func kill(_ instance: InstanceID) { children[instance]?.end(.signalled(SIGKILL, coreDumped: false)) }
     func clearBoard(of slot: SlotID, instance: InstanceID) { cleared.append(instance) }
     func usage(of pid: Int32) -> ProcessUsage? { ProcessUsage(cpuSeconds: 1, resident: 5_000_000) }
+    func memory() -> MemoryReading? { memoryReading }
+    func memoryEvents() -> CInt? { memoryNotice }
     func closeListeners() { hasClosedListeners = true }
     func notify(_ assignments: [String]) { notifications += assignments }
 }

@@ -79,7 +79,7 @@ final class TestService: Sendable {
         let log = LogCenter(eventLoop: eventLoop, configuration: configuration.log, format: .json, console: nil)
         let system = FakeChildSystem(eventLoop: eventLoop)
         let setup = FleetSetup(
-            addresses: ["http://127.0.0.1:8080"], listeners: [.tcp(host: "127.0.0.1", port: 8080)], controlSocket: path,
+            listeners: [.tcp(host: "127.0.0.1", port: 8080)], controlSocket: path,
             hubSocket: "/nowhere/hub", underSystemd: false, cores: 2, seed: 1, startedAt: .now(), startedAtTime: 0,
             clock: MonotonicTime.now,
             load: { (reload ?? .success(configuration)).map { loaded($0, isFound: reloadFindsFile) } },
