@@ -35,6 +35,7 @@ struct Wsctl: AsyncParsableCommand {
                 name: "Messaging",
                 subcommands: [KickCommand.self, DisconnectCommand.self, PublishCommand.self, KeyCommand.self]),
             CommandGroup(name: "Diagnosis", subcommands: [DoctorCommand.self]),
+            CommandGroup(name: "Installation", subcommands: [InstallServiceCommand.self]),
         ])
 
     static func main() async {

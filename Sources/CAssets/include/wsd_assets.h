@@ -1,4 +1,4 @@
-/* The files of client/ and pages/ that the programs carry. */
+/* The files of client/, pages/ and systemd/ that the programs carry. */
 
 #pragma once
 
@@ -22,3 +22,11 @@ struct wsd_asset wsd_asset_dashboard_js(void);
 struct wsd_asset wsd_asset_common_js(void);
 struct wsd_asset wsd_asset_plot_js(void);
 struct wsd_asset wsd_asset_wsd_css(void);
+
+/* systemd/ */
+struct wsd_asset wsd_asset_service(void);
+struct wsd_asset wsd_asset_instance(void);
+struct wsd_asset wsd_asset_socket(void);
+struct wsd_asset wsd_asset_user_service(void);
+struct wsd_asset wsd_asset_sysusers(void);
+struct wsd_asset wsd_asset_listen(void);

@@ -12,6 +12,9 @@ extension CommandStatus {
         case let error as KeyComplaint:
             try? Output.error.line("wsctl: \(error.message)")
             return .refused
+        case let error as InstallRefusal:
+            try? Output.error.line("wsctl: \(error.message)")
+            return error.status
         case OutputError.closed:
             return .success
         case OutputError.failed(let code):
