@@ -15,11 +15,18 @@ import pytest
 from harness import ROOT, Client, Wsd, process_tree, wait_until
 from proxy import certificate, free_port
 
-FILES = ("nginx.conf", "haproxy.cfg", "haproxy-proxy-protocol.cfg", "Caddyfile")
+FILES = ("nginx.conf", "nginx-stream.conf", "haproxy.cfg", "haproxy-proxy-protocol.cfg", "Caddyfile")
+# By the PROXY protocol alone wsd cannot know what the browser was told: its settings name the address.
+PROXY_PROTOCOL = ("nginx-stream.conf", "haproxy-proxy-protocol.cfg")
+# nginx of Debian asks for no health.
+ASKS_FOR_HEALTH = ("haproxy.cfg", "haproxy-proxy-protocol.cfg", "Caddyfile")
 NAME = "app.example.org"
-# How a file begins a line for a second service; without the # it counts.
-SECOND = {"nginx.conf": "#server 127.0.0.1:8081", "haproxy.cfg": "#server second", "haproxy-proxy-protocol.cfg": "#server second",
-          "Caddyfile": "#to 127.0.0.1:8081"}
+# How the files of a proxy begin a line for a second service, and the one for a Unix socket in the place of a port; without the # it
+# counts.
+SECOND = {"nginx": "#server 127.0.0.1:8081", "haproxy": "#server second", "caddy": "#to 127.0.0.1:8081"}
+FIRST = {"nginx": "server 127.0.0.1:8080;", "haproxy": "server first 127.0.0.1:8080", "caddy": "to 127.0.0.1:8080"}
+SOCKET = "/run/wsd/web.sock"
+UNIX = {"nginx": f"#server unix:{SOCKET};", "haproxy": f"#server first unix@{SOCKET}", "caddy": f"#to unix/{SOCKET}"}
 
 
 def wsd_settings(name):
@@ -31,24 +38,33 @@ def wsd_settings(name):
 
 
 class Shipped:
-    """A proxy that runs one of the files in front of a service, or of two."""
+    """A proxy that runs one of the files in front of a service, which has a port or the path of a Unix socket, or of two."""
 
     def __init__(self, name, port, second=None):
         self.name = name
-        self.kind = {"nginx.conf": "nginx", "Caddyfile": "caddy"}.get(name, "haproxy")
+        self.kind = {"nginx.conf": "nginx", "nginx-stream.conf": "nginx", "Caddyfile": "caddy"}.get(name, "haproxy")
         program = shutil.which(self.kind) or shutil.which(self.kind, path="/usr/sbin:/usr/bin")
         if not program:
             raise pytest.UsageError(f"{self.kind} is missing: scripts/test installs it")
         self.directory = Path(tempfile.mkdtemp(prefix=f"wsd-{self.kind}-"))
+        # For the user whom the file names.
+        self.directory.chmod(0o755)
         self.log = self.directory / "log"
         self.port, self.plain_port = free_port(), free_port()
         certificate(self.directory)
         text = (ROOT / "deploy" / name).read_text()
         if second:
-            text = self.replace(text, SECOND[name], SECOND[name][1:])
+            text = self.replace(text, SECOND[self.kind], SECOND[self.kind][1:])
             text = self.replace(text, "127.0.0.1:8081", f"127.0.0.1:{second}")
-        # The address in the head, which is wsd's, changes too; it is a comment.
-        text = self.replace(text, "127.0.0.1:8080", f"127.0.0.1:{port}")
+        if isinstance(port, int):
+            # The address in the head, which is wsd's, changes too; it is a comment.
+            text = self.replace(text, "127.0.0.1:8080", f"127.0.0.1:{port}")
+        else:
+            text = self.replace(text, FIRST[self.kind], "")
+            text = self.replace(text, UNIX[self.kind], UNIX[self.kind][1:])
+            text = self.replace(text, SOCKET, str(port))
+            if self.kind == "haproxy":
+                text = self.replace(text, "    chroot /var/lib/haproxy\n", "")
         text = getattr(self, self.kind)(text)
         file = self.directory / name
         file.write_text(text)
@@ -74,6 +90,8 @@ class Shipped:
         return text.replace(old, new)
 
     def nginx(self, text):
+        # Debian's folder, relative to nginx's own one, which is the test's.
+        (self.directory / "modules").symlink_to("/usr/lib/nginx/modules")
         for old, new in {
             "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
             "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
@@ -81,8 +99,7 @@ class Shipped:
             f"/etc/ssl/private/{NAME}.key": f"{self.directory}/key.pem",
             "/run/nginx.pid": f"{self.directory}/pid",
             "/var/log/nginx/": f"{self.directory}/",
-            # A user who may look into the directory.
-            "user www-data;": "user root;" if os.getuid() == 0 else "",
+            "user www-data;": "user www-data;" if os.getuid() == 0 else "",
             "http {\n": "http {\n" + "".join(f"{kind}_temp_path {self.directory}/{kind};\n"
                                             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")),
         }.items():
@@ -101,7 +118,7 @@ class Shipped:
             text = self.replace(text, old, new)
         if os.getuid() != 0:
             for line in ("user haproxy", "group haproxy", "chroot /var/lib/haproxy"):
-                text = self.replace(text, f"    {line}\n", "")
+                text = text.replace(f"    {line}\n", "")
         return text
 
     def caddy(self, text):
@@ -129,13 +146,13 @@ class Shipped:
     def origin(self):
         return f"https://{NAME}:{self.port}"
 
-    async def connect(self, address="127.0.0.2", **options):
+    async def connect(self, address="127.0.0.2", kind=Client, **options):
         """A client with an address of its own."""
         context = ssl.create_default_context(cafile=self.directory / "certificate.pem")
         # The proxy shows the test's certificate; it stands for names below .example.
         context.check_hostname = False
-        return await Client.connect(f"wss://{NAME}:{self.port}/ws", host="127.0.0.1", port=self.port, ssl=context,
-                                    local_addr=(address, 0), **options)
+        return await kind.connect(f"wss://{NAME}:{self.port}/ws", host="127.0.0.1", port=self.port, ssl=context,
+                                  local_addr=(address, 0), **options)
 
     def get(self, path, *more, plain=False):
         """Status and text of an HTTP request; status 0 where there was no answer."""
@@ -168,7 +185,29 @@ class Shipped:
         self.close()
 
 
-def service(name, **environment):
-    """wsd as the head of the file wants it, in production's mode; more settings as variables."""
-    return Wsd(workers=2, config=wsd_settings(name), args=["--prod"],
+class Native:
+    """No proxy: the service itself ends TLS. To its clients it is as a Shipped one."""
+
+    def __init__(self, directory, port):
+        self.directory, self.port = directory, port
+
+    connect = Shipped.connect
+
+
+@contextlib.contextmanager
+def native(config="", **environment):
+    """The service with a certificate of its own: (service, what clients see of it)."""
+    directory = Path(tempfile.mkdtemp(prefix="wsd-native-"))
+    try:
+        certificate(directory)
+        tls = f"tls: {{ certificate: {directory}/certificate.pem, key: {directory}/key.pem }}\n"
+        with Wsd(workers=2, config=tls + config, args=["--prod"], env={"WSD_LIMITS_MESSAGE_RATE": "off", **environment}) as wsd:
+            yield wsd, Native(directory, wsd.port)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def service(name, config="", listen="127.0.0.1:0", **environment):
+    """wsd as the head of the file wants it, in production's mode; more settings as text and as variables."""
+    return Wsd(workers=2, config=wsd_settings(name) + config, args=["--prod"], listen=listen,
                env={"WSD_LIMITS_MESSAGE_RATE": "off", **environment})

@@ -1,10 +1,14 @@
-"""A real systemd in a box of namespaces (systemd-box), with wsd installed in it as a package would."""
+"""A real systemd in a box of namespaces (systemd-box), with wsd's package installed in it."""
 
+import atexit
 import contextlib
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,17 @@ BOX = SHARED / "systemd-box"
 UNITS = ROOT / "systemd"
 
 
+@functools.cache
+def package(*options, programs=BIN):
+    """The Debian package of the programs; made once."""
+    folder = tempfile.mkdtemp(prefix="wsd-package-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = subprocess.run([ROOT / "scripts" / "package", "--fast", *options, folder], capture_output=True, text=True, timeout=300,
+                          stdin=subprocess.DEVNULL, env={**os.environ, "WSD_BIN": str(programs)})
+    assert made.returncode == 0, made.stdout + made.stderr
+    return Path(made.stdout.splitlines()[-1])
+
+
 class Box:
     def __init__(self, name, *options):
         if not BOX.exists():
@@ -24,23 +39,28 @@ class Box:
             pytest.skip("a systemd in a box needs root")
         self.name = name
         try:
-            self.call("up", "--bind-ro", f"{BIN}:/srv/wsd-bin", *options, timeout=300)
+            self.call("up", *options, timeout=300)
+            # A container's or a build machine's own, which keeps packages from starting what they bring.
+            self.run("rm", "-f", "/usr/sbin/policy-rc.d")
             self.install()
         except BaseException:
             self.down()
             raise
 
     def install(self):
-        for program in ("wsd", "wsctl"):
-            self.run("cp", f"/srv/wsd-bin/{program}", f"/usr/bin/{program}")
-        for unit in ("wsd.service", "wsd@.service", "wsd.socket"):
-            self.call("put", str(UNITS / unit), f"/usr/lib/systemd/system/{unit}")
-        self.call("put", str(UNITS / "user" / "wsd.service"), "/usr/lib/systemd/user/wsd.service")
-        self.call("put", str(UNITS / "sysusers.d" / "wsd.conf"), "/usr/lib/sysusers.d/wsd.conf")
-        self.call("put", str(UNITS / "tmpfiles.d" / "wsd.conf"), "/usr/lib/tmpfiles.d/wsd.conf")
-        self.run("systemd-sysusers")
-        self.run("systemd-tmpfiles", "--create", "wsd.conf")
-        self.run("systemctl", "daemon-reload")
+        self.dpkg("--install", package())
+        # The tests begin with nothing running and all addresses, as the program's defaults are.
+        self.run("systemctl", "stop", "wsd")
+        self.run("rm", "/etc/wsd/wsd.yaml")
+
+    def dpkg(self, action, what):
+        """dpkg with a file of this machine, or with a package's name."""
+        if Path(what).is_file():
+            self.call("put", str(what), "/tmp/wsd.deb")
+            what = "/tmp/wsd.deb"
+        status, text = self.tried("dpkg", "--force-unsafe-io", action, what)
+        assert status == 0, text
+        return text
 
     def call(self, *args, check=True, timeout=120, **options):
         result = subprocess.run([str(BOX), "--name", self.name, *args], capture_output=True, text=True, timeout=timeout,
@@ -113,6 +133,20 @@ class Box:
             assert client.stdout.readline() == "knocking\n"
             yield found
             found.update(json.loads(client.communicate(timeout=90)[0]))
+        finally:
+            client.kill()
+            client.wait(10)
+
+    @contextlib.contextmanager
+    def holding(self, number, port=8080):
+        """Holds connections until they are closed meanwhile; the close codes with their numbers are in the dictionary afterwards."""
+        codes = {}
+        client = self.net(sys.executable, str(Path(__file__).with_name("hold.py")), str(port), str(number), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE)
+        try:
+            assert client.stdout.readline() == "holding\n"
+            yield codes
+            codes.update(json.loads(client.communicate(timeout=60)[0]))
         finally:
             client.kill()
             client.wait(10)

@@ -1,4 +1,4 @@
-"""The units of systemd/ under a real systemd. Skipped, saying so, without systemd-box."""
+"""The Debian package under a real systemd. Skipped, saying so, without systemd-box."""
 
 import hashlib
 import json
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import wait_until
-from systemdbox import UNITS, Box
+from harness import BIN, wait_until
+from systemdbox import UNITS, Box, package
 from v1client import token
 
 # A listener for webhooks, as a program of its own in the box's network; prints each call's path.
@@ -29,36 +29,6 @@ print("listening", flush=True)
 server.serve_forever()
 """
 
-# Opens so many connections and waits for their ends; prints the close codes with their numbers.
-HOLD = """
-import collections, json, socket, sys
-from threading import Thread
-sockets, codes = [], collections.Counter()
-for _ in range(int(sys.argv[1])):
-    s = socket.create_connection(("127.0.0.1", 8080), timeout=60)
-    s.sendall(b"GET /ws HTTP/1.1\\r\\nHost: localhost\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
-              b"Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n")
-    text = b""
-    while b"connected" not in text:
-        text += s.recv(4096)
-    sockets.append(s)
-print("holding", flush=True)
-def wait(s):
-    # The close frame is the last thing that comes: 0x88, length, code.
-    text = b""
-    while b"\\x88" not in text or len(text.partition(b"\\x88")[2]) < 3:
-        part = s.recv(4096)
-        if not part: break
-        text += part
-    frame = text.partition(b"\\x88")[2]
-    codes[int.from_bytes(frame[1:3], "big") if len(frame) >= 3 else "none"] += 1
-    s.close()
-threads = [Thread(target=wait, args=(s,)) for s in sockets]
-for t in threads: t.start()
-for t in threads: t.join()
-print(json.dumps(codes))
-"""
-
 FULL = """
 http: { metrics: true }
 log: { file: /var/log/wsd/wsd.log }
@@ -70,7 +40,12 @@ webhooks:
 
 
 @pytest.fixture(scope="module")
-def box():
+def begun():
+    return time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def box(begun):
     machine = Box(f"wsd-test-{os.getpid()}")
     yield machine
     machine.down()
@@ -177,11 +152,16 @@ def test_a_wrong_configuration_does_not_start(box):
     box.wait_active(timeout=20)
 
 
+def children_of(box, pid):
+    children = box.run("sh", "-c", f"cat /proc/{pid}/task/*/children").split()
+    assert len(children) >= 2
+    return children
+
+
 def test_a_killed_supervisor_comes_back_without_orphans_and_refuses_nobody(box):
     box.start()
     pid = box.show("MainPID")
-    children = box.run("sh", "-c", f"cat /proc/{pid}/task/*/children").split()
-    assert len(children) >= 2
+    children = children_of(box, pid)
     with box.knocking() as found:
         box.run("kill", "-KILL", pid)
         box.wait_active(pid)
@@ -193,21 +173,22 @@ def test_the_watchdog_ends_a_hung_supervisor(box):
     box.drop_in("quick", "[Service]\nWatchdogSec=3s\n")
     box.start()
     pid = box.show("MainPID")
+    children = children_of(box, pid)
     box.run("kill", "-STOP", pid)
     start = time.monotonic()
     box.wait_active(pid)
     assert time.monotonic() - start < 30
     assert "watchdog" in box.journal().lower()
+    assert [c for c in children if box.tried("test", "-d", f"/proc/{c}")[0] == 0] == []
 
 
 def test_a_restart_refuses_nobody(box):
     box.start()
     with box.knocking() as found:
         # Once with clients to be let go, which takes the usual drain of 2 s.
-        with box.net(sys.executable, "-c", HOLD, "200", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-            assert holder.stdout.readline() == "holding\n"
+        with box.holding(200) as codes:
             box.run("systemctl", "restart", "wsd")
-            assert json.loads(holder.communicate(timeout=30)[0]) == {"1001": 200}
+        assert codes == {"1001": 200}
         for _ in range(2):
             box.run("systemctl", "restart", "wsd")
     assert found["refused"] == 0 and found["other"] == {} and found["opened"] > 20, found
@@ -234,7 +215,7 @@ def test_a_held_socket_goes_with_its_address(box):
 
 def test_socket_activation(box):
     box.run("systemctl", "start", "wsd.socket")
-    assert box.show("ActiveState") == "inactive"
+    assert box.show("ActiveState") == "inactive" and box.tried("pgrep", "-x", "wsd")[1] == ""
     with box.knocking() as found:
         box.wait_active()
         box.run("systemctl", "restart", "wsd")
@@ -420,10 +401,99 @@ def test_wsctl_stop_says_that_it_comes_back(box):
     box.wait_active()
 
 
-def test_stop_is_clean(box):
+def test_a_stop_under_a_thousand_clients_ends_in_time(box):
     box.start()
-    box.stop()
+    with box.holding(1000) as codes:
+        wait_until(lambda: re.search(r"1,?000 clients", box.show("StatusText")), "clients in the status line", 20, 0.2)
+        begun = time.monotonic()
+        box.stop()
+        took = time.monotonic() - begun
+    # Every one with a close frame, over shutdown.drainSpread (2 s), not one killed at shutdown.timeout.
+    assert codes == {"1001": 1000}
+    assert 1.5 < took < 8, took
     assert box.tried("pgrep", "-x", "wsd")[1] == ""
+
+
+def probed_version(box):
+    """The version of the worker that answers."""
+    return json.loads(box.run("curl", "-fs", "http://127.0.0.1:8080/wsd/probe"))["version"]
+
+
+def renumbered(directory, program="wsd"):
+    """A copy of the program with another version number in it: (file, number)."""
+    number = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    # Of the same length, and greater than what is likely.
+    other = re.sub(r"[0-9](?=[^.]*$)", lambda digit: "8" if digit[0] == "9" else "9", number)
+    file = directory / program
+    file.write_bytes((BIN / program).read_bytes().replace(number.encode(), other.encode()))
+    file.chmod(0o755)
+    return file, other
+
+
+def test_the_binary_is_replaced_and_a_worker_killed(box, tmp_path):
+    """Until the restart everything runs the supervisor's version, whatever lies on the disk."""
+    box.configure("workers: { count: 1 }\nhttp: { testPage: true }\n")
+    box.start()
+    (pid,) = workers(box)
+    box.run("sh", "-c", "cp /usr/bin/wsd /usr/bin/wsd.former")
+    try:
+        file, other = renumbered(tmp_path)
+        box.call("put", str(file), "/usr/bin/wsd")
+        box.run("kill", "-KILL", str(pid))
+        wait_until(lambda: workers(box) - {pid}, "successor", 20, 0.1)
+        (successor,) = workers(box)
+        supervisor = box.show("MainPID")
+        # One image, which has no name any more.
+        images = {box.run("readlink", f"/proc/{p}/exe").strip() for p in (supervisor, successor)}
+        assert images == {"/usr/bin/wsd (deleted)"}
+        assert probed_version(box) != other == box.run("wsd", "--version").strip()
+        box.run("systemctl", "reload", "wsd")
+        assert probed_version(box) != other, "a reload is none of the supervisor"
+        with box.knocking() as found:
+            box.run("systemctl", "restart", "wsd")
+        assert found["refused"] == 0 and found["other"] == {} and found["opened"] > 0, found
+        assert probed_version(box) == other
+    finally:
+        box.run("mv", "/usr/bin/wsd.former", "/usr/bin/wsd")
+
+
+# All but what belongs to the kernel, to systemd and to dpkg itself.
+FILES = """find /etc /var /run /tmp -not -path '/run/systemd/*' -not -path '/run/udev/*' -not -path '/run/user/*' \
+    -not -path '/var/lib/dpkg/*' -not -path '/var/log/*'; find /usr -xdev -name '*wsd*'"""
+
+
+def test_removal_leaves_nothing(box):
+    def files():
+        return set(box.run("sh", "-c", FILES).splitlines())
+
+    def running():
+        return box.tried("pgrep", "-u", "wsd", "-a")[1] + box.run("ss", "-Hlntx", "sport = :8080 or sport = :9001") + \
+            box.run("systemctl", "list-units", "--all", "--no-legend", "--state=active", "wsd*")
+
+    box.dpkg("--purge", "wsd")
+    box.run("sh", "-c", "rm -rf /etc/wsd /etc/systemd/system/wsd* /etc/systemd/system/*/wsd* /tmp/wsd.deb")
+    before = files()
+    box.dpkg("--install", package())
+    assert box.show("ActiveState") == "active", "it starts with its package"
+    box.configure("listen: 9001\nrooms: { defaults: { historySize: 5 } }\n", "wsd@chat")
+    box.configure("rooms: { defaults: { historySize: 5 } }\n")
+    box.run("systemctl", "enable", "--now", "wsd@chat")
+    box.run("systemctl", "restart", "wsd")
+    for socket in ("/run/wsd/control.sock", "/run/wsd-chat/control.sock"):
+        box.run("wsctl", "--socket", socket, "publish", "room", "1")
+    with box.holding(10) as codes:
+        box.dpkg("--remove", "wsd")
+    assert codes == {"1001": 10}
+    assert running() == ""
+    # Debian's rule: the configuration and what the service has written stay until the package is purged.
+    left = files() - before
+    assert {f for f in left if f.startswith(("/usr/", "/run/wsd", "/tmp/systemd"))} == set()
+    assert {"/etc/wsd/wsd.yaml", "/etc/wsd/chat.yaml", "/var/lib/wsd/history.sqlite", "/var/lib/wsd-chat/history.sqlite"} <= left
+    box.dpkg("--purge", "wsd")
+    # What the operator made remains, and the user wsd, so that its number is not given to another.
+    link = "/etc/systemd/system/multi-user.target.wants/wsd@chat.service"
+    assert files() - before - {"/etc/systemd/system/multi-user.target.wants", "/tmp/wsd.deb"} == {"/etc/wsd", "/etc/wsd/chat.yaml", link}
+    assert box.tried("getent", "passwd", "wsd")[0] == 0 and running() == ""
 
 
 def test_a_newer_systemd_reloads_by_signal():
@@ -452,3 +522,11 @@ def test_a_newer_systemd_reloads_by_signal():
         assert found["refused"] == 0 and found["opened"] > 0, found
     finally:
         machine.down()
+
+
+def test_the_whole_takes_less_than_five_minutes(begun, capsys):
+    """All before this, the package and the box included."""
+    took = time.monotonic() - begun
+    with capsys.disabled():
+        print(f"\nin the box: {took:.0f} s")
+    assert took < 300
