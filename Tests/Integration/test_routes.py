@@ -480,6 +480,34 @@ def test_interim_answers_do_not_put_off_the_time_limit(fields):
             assert b"HTTP/1.1 504 " in answer, answer
 
 
+def test_what_comes_behind_an_answer_is_not_put_before_the_next():
+    answers = []
+
+    def serve(connection):
+        while True:
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+            answers.append(head if answers else head + b"HTTP/1.1 200 OK\r\nX-Poison: ")
+            connection.sendall(answers[-1])
+            if not connection.recv(65536):
+                return
+
+    with upstream(serve) as listener:
+        config = f"routes:\n  - {{path: /, upstream: \"http://127.0.0.1:{listener.getsockname()[1]}\"}}\n"
+        with Wsd(workers=1, config=config) as wsd:
+            for _ in range(3):
+                status, fields, body = ask(wsd, "GET", "/x")
+                assert (status, body) == (200, b"ok") and "X-Poison" not in fields, fields
+            assert len(answers) == 3
+
+
+@pytest.mark.parametrize("fields", [b"", b"Connection: Upgrade\r\nUpgrade: x\r\n"], ids=["plain", "upgrade"])
+@pytest.mark.parametrize("target, host", [(b"/x", b"a b/../@x"), (b"/x", b""), (b"/x", b"user@a"), (b"http://u:p@evil/x", b"a")])
+def test_a_host_that_is_none_does_not_reach_the_application(fields, target, host):
+    with Wsd(workers=1, config="routes:\n  - {path: /, upstream: \"http://127.0.0.1:1\", hold: 0}\n") as wsd:
+        answer = raw(wsd, b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + (fields or b"Connection: close\r\n") + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 "), answer
+
+
 def test_a_loop_is_noticed():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

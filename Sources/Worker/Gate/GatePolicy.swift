@@ -40,6 +40,10 @@ struct GatePolicy {
         _ head: RequestHead, peer: SocketAddress?, isSecure: Bool = false, now: MonotonicTime
     ) -> (UpgradeDecision, RefusalReason?) {
         if let route = routes.upgrade(head) {
+            let hosts = head.fields.filter { $0.name.lowercased() == "host" }.map(\.value)
+            guard ForwardedFields.isHostSound(hosts, target: head.target) else {
+                return (.refuse(.unsoundHost), .handshake)
+            }
             if let wait = takeConnect(head, peer, now) { return (.refuse(.tooManyConnects(wait)), .connectRate) }
             return (.route(route), nil)
         }

@@ -210,6 +210,7 @@ struct HTTPConversation {
         guard codings.isEmpty || codings.count == 1 && codings[0].lowercased() == "chunked" else {
             return refuse(.transferCoding)
         }
+        guard ForwardedFields.isHostSound(fields["host"], target: head.uri) else { return refuse(.unsoundHost) }
         let length = fields.first(name: "content-length").map { Int($0) ?? .max } ?? 0
         guard route.settings.maxBody == 0 || length <= route.settings.maxBody else {
             return refuse(.routeBodyTooLarge(route))

@@ -7,6 +7,8 @@ enum ForwardedFields {
     /// Fields that are for one connection alone (RFC 9110 section 7.6.1); so are those that `Connection` names.
     private static let hopByHop: Set<String> = [
         "connection", "proxy-connection", "keep-alive", "te", "transfer-encoding", "upgrade",
+        // No field of anybody's; CGI makes the variable HTTP_PROXY of it, which programs take for their proxy.
+        "proxy",
     ]
     /// What no client can take away by naming it in `Connection`.
     private static let kept: Set<String> = ["host", "content-length"]
@@ -69,6 +71,14 @@ enum ForwardedFields {
     /// How often the request has passed a wsd before.
     static func hops(_ fields: HTTPHeaders) -> Int {
         fields[canonicalForm: "via"].count { $0.lowercased().hasSuffix(" wsd") }
+    }
+
+    /// Whether the upstream, which may make addresses of it, can be told where the client wanted to go.
+    ///
+    /// - Parameter hosts: all fields `Host`. HTTP/1.0 needs none.
+    static func isHostSound(_ hosts: [String], target: String) -> Bool {
+        hosts.count <= 1
+            && ([split(target).authority.map(String.init)] + hosts).compactMap(\.self).allSatisfy(ClientSettings.isHost)
     }
 
     /// Authority (of an absolute target alone, RFC 9112 section 3.2.2) and the rest of a target.

@@ -58,7 +58,8 @@ final class RoutedExchange {
     private var isRequestEnded = false
     private var trailers: HTTPHeaders?
     private var hasSentBody = false
-    private var attempts = 0
+    /// New connections that ended before an answer, since it was last held.
+    var attempts = 0
     private var keepsAlive = false
     private var status = 0
     private var beganAt = NIODeadline.now()

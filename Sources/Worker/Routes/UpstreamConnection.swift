@@ -26,8 +26,9 @@ final class UpstreamConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadPending = false
     private var fault: UpstreamFault?
     private let encoder: HTTPRequestEncoder
-    private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
+    private var decoder = UpstreamConnection.newDecoder()
     private let endKeeper = EndKeeper()
+    private lazy var unasked = UnaskedBytes(self)
 
     /// - Parameter established: completed once bytes may be sent, after the TLS handshake where there is one.
     init(eventLoop: any EventLoop, isSecure: Bool, established: EventLoopPromise<Void>) {
@@ -37,11 +38,14 @@ final class UpstreamConnection: ChannelDuplexHandler, RemovableChannelHandler {
         var configuration = HTTPRequestEncoder.Configuration()
         configuration.automaticallySetFramingHeaders = false
         encoder = HTTPRequestEncoder(configuration: configuration)
+    }
+
+    private static func newDecoder() -> ByteToMessageHandler<HTTPResponseDecoder> {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderListSize = RouteLimits.maxAnswerHead
         limits.maxHeaderFieldSize = RouteLimits.maxAnswerHead
         limits.maxHeaderFieldCount = RouteLimits.maxAnswerFields
-        decoder = ByteToMessageHandler(
+        return ByteToMessageHandler(
             HTTPResponseDecoder(
                 leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .forward,
                 limitConfiguration: limits))
@@ -52,6 +56,7 @@ final class UpstreamConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let pipeline = channel.pipeline.syncOperations
         if let tls { try pipeline.addHandler(tls) }
         try pipeline.addHandler(encoder)
+        try pipeline.addHandler(unasked)
         try pipeline.addHandler(decoder)
         try pipeline.addHandler(self)
     }
@@ -84,6 +89,22 @@ final class UpstreamConnection: ChannelDuplexHandler, RemovableChannelHandler {
         context?.close(promise: nil)
     }
 
+    /// Gets ready for another exchange. What came behind the last answer may be the beginning of a head, which the decoder would
+    /// put before the next answer, somebody else's perhaps; so a new one takes its place. `completion`: not from within this call.
+    func renew(_ completion: @escaping (_ isUsable: Bool) -> Void) {
+        guard let operations = context?.pipeline.syncOperations else { return completion(false) }
+        operations.removeHandler(decoder).assumeIsolated().whenComplete { [self] _ in
+            guard context?.channel.isActive ?? false else { return completion(false) }
+            decoder = Self.newDecoder()
+            do {
+                try operations.addHandler(decoder, position: .before(self))
+                completion(isFresh)
+            } catch {
+                completion(false)
+            }
+        }
+    }
+
     /// Whether the peer, as far as is known at this moment, still listens and has said nothing unasked.
     var isFresh: Bool {
         guard let context, context.channel.isActive else { return false }
@@ -100,6 +121,7 @@ final class UpstreamConnection: ChannelDuplexHandler, RemovableChannelHandler {
     /// The upstream has agreed to another protocol: what it says before it ends its side is kept, however soon that is.
     func expectSwitch() {
         guard let context else { return }
+        _ = context.pipeline.syncOperations.removeHandler(unasked)
         try? context.pipeline.syncOperations.addHandler(endKeeper, position: .before(decoder))
         try? context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
     }
@@ -224,5 +246,22 @@ private final class EndKeeper: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
         hasEnded = true
+    }
+}
+
+/// Ends a connection whose upstream speaks although nobody has asked: before the decoder, which would keep a part of a head.
+private final class UnaskedBytes: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private unowned let connection: UpstreamConnection
+
+    init(_ connection: UpstreamConnection) {
+        self.connection = connection
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard connection.exchange != nil else { return context.close(promise: nil) }
+        context.fireChannelRead(data)
     }
 }

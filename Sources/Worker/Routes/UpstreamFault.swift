@@ -157,6 +157,9 @@ extension HTTPRefusal {
     static let transferCoding = HTTPRefusal(
         status: 501, sentence: "Only the transfer coding chunked is understood here.")
 
+    static let unsoundHost = HTTPRefusal(
+        status: 400, sentence: "The field Host, or the authority of the target, is not a host with or without a port.")
+
     static func routeBodyTooLarge(_ route: Route) -> HTTPRefusal {
         HTTPRefusal(
             status: 413, sentence: "The body of the request is larger than \(route.settings.maxBody) bytes.")

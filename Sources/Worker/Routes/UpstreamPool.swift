@@ -43,12 +43,12 @@ final class UpstreamPool {
     /// An exchange has ended; the connection may serve another.
     func release(_ connection: UpstreamConnection) {
         connection.exchange = nil
-        guard !routes.isDraining, idle.count < RouteLimits.maxIdle, connection.isFresh else {
-            return connection.close()
+        connection.renew { [self] isUsable in
+            guard isUsable, !routes.isDraining, idle.count < RouteLimits.maxIdle else { return connection.close() }
+            connection.idleSince = .now()
+            idle.append(connection)
+            scheduleSweep()
         }
-        connection.idleSince = .now()
-        idle.append(connection)
-        scheduleSweep()
     }
 
     /// Closes what is not used.
@@ -91,6 +91,7 @@ final class UpstreamPool {
         let now = NIODeadline.now()
         let since = exchange.heldSince ?? now
         exchange.heldSince = since
+        exchange.attempts = 0
         let left = since + TimeAmount(limit) - now
         guard left > .zero else { return exchange.fail(fault) }
         guard routes.heldCount < RouteLimits.maxHeld else { return exchange.fail(.crowded) }
