@@ -217,7 +217,8 @@ class Wsd:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(0.5)
                 if self.process.poll() is None:
-                    self.process.terminate()
+                    # Another SIGTERM so soon would count as the same; SIGINT hurries.
+                    self.process.send_signal(signal.SIGINT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(10)
         for pid in [*tree, self.pid]:

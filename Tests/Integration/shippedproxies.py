@@ -166,10 +166,8 @@ class Shipped:
     # -- the end
 
     def close(self):
+        # HAProxy and Caddy would wait for their connections.
         tree = process_tree(self.process.pid)
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
         for pid in [*tree, self.process.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

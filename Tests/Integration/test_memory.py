@@ -85,26 +85,31 @@ def test_a_worker_that_the_kernel_kills(box):
     assert status(box)["memory"]["max"] == 256 * MIB
     # The kernel would take the largest; this one is to be it.
     box.run("sh", "-c", f"echo 1000 >/proc/{before['worker 2']}/oom_score_adj")
-    box.run("perl", "-e", BALLOON, group, counts)
+    # The kernel may go on to kill this one, too, before the worker's memory is free.
+    code, text = box.tried("perl", "-e", BALLOON, group, counts)
+    assert code in (0, -9, 137), text
     wait_until(lambda: status(box)["processes"][3].get("memoryKills") and status(box)["health"] == "ok", "the successor", 20, 0.1)
     found = status(box)
     after = {p["name"]: p for p in found["processes"]}
     assert {name: p["pid"] for name, p in after.items() if name != "worker 2"} == \
         {name: pid for name, pid in before.items() if name != "worker 2"}
     assert after["worker 2"]["lastExit"] == "was killed by the kernel for memory"
-    assert after["worker 2"]["memoryKills"] == 1 and found["memory"]["events"]["oomKills"] == 1
-    assert "1 process killed by the kernel" in box.run("wsctl", "status")
+    kills = found["memory"]["events"]["oomKills"]
+    assert after["worker 2"]["memoryKills"] == 1 and kills == (1 if code == 0 else 2)
+    spoken = "1 process" if kills == 1 else f"{kills} processes"
+    assert f"{spoken} killed by the kernel" in box.run("wsctl", "status")
     code, doctor = box.tried("wsctl", "doctor")
-    assert code == 1 and "The kernel killed 1 process for memory: worker 2 (1 time)." in doctor
+    assert code == 1 and f"The kernel killed {spoken} for memory: worker 2 (1 time)." in doctor
     metrics = box.run("curl", "-fs", "--unix-socket", "/run/wsd/control.sock", "http://wsd/metrics")
     assert 'wsd_process_memory_kills_total{process="worker 2"} 1' in metrics
-    assert 'wsd_cgroup_memory_events_total{event="oom_kill"} 1' in metrics
+    assert f'wsd_cgroup_memory_events_total{{event="oom_kill"}} {kills}' in metrics
     told = box.entries("WSD_WORKER=2", "-p", "err")
     assert any(e["MESSAGE"].startswith("The kernel killed a process of the service for memory") and
                e["WSD_PROCESS_PID"] == str(before["worker 2"]) for e in told), told
-    # The limit itself is told with the next look.
-    wait_until(lambda: "Memory is at MemoryMax" in box.journal("-p", "err"), "the limit in the journal", 20, 0.2)
+    if kills == 2:
+        # That of the other process is looked for among the service's for some seconds.
+        wait_until(lambda: "run beside the service" in box.journal("-p", "err"), "the stranger in the journal", 20, 0.2)
     # A kill by somebody else is none by the kernel.
     box.run("kill", "-KILL", str(after["worker 1"]["pid"]))
     wait_until(lambda: status(box)["processes"][2].get("lastExit") == "was killed by SIGKILL", "the end of worker 1", 20, 0.1)
-    assert status(box)["memory"]["events"]["oomKills"] == 1
+    assert status(box)["memory"]["events"]["oomKills"] == kills

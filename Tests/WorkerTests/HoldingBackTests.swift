@@ -93,6 +93,26 @@ import Wire
         #expect(!channel.isActive && worker.engine.counters.slowClientsClosed == 1)
     }
 
+    /// The channel has written a part: less is left than a client may have due, but it goes on only when all has left.
+    @Test func whoStopsReadingInTheMiddleIsGivenUp() throws {
+        let worker = worker()
+        let channel = try worker.client("/wsd/echo")
+        try channel.pipeline.syncOperations.addHandler(PacedTransport(), position: .first)
+        for _ in 0..<5 {
+            try worker.send(String(repeating: "x", count: 20_000), to: channel)
+            worker.loop.run()
+        }
+        let handler = try worker.handler(channel)
+        #expect(handler.core.isSuspended)
+        for left in (1...12).reversed() {
+            handler.core.outbound = ByteBuffer(repeating: 0, count: left)
+            worker.advance(.seconds(10))
+            #expect(channel.isActive && worker.engine.counters.slowClientsClosed == 0)
+        }
+        worker.advance(.seconds(90))
+        #expect(!channel.isActive && worker.engine.counters.slowClientsClosed == 1)
+    }
+
     @Test(arguments: [true, false])
     func publishersWaitForTheHub(isHubLost: Bool) throws {
         let worker = worker { $0.hub.heldBytes = 64 * 1024 }

@@ -48,11 +48,17 @@ extension ConnectionHandler {
         resume()
     }
 
-    /// Nothing of what is due has left for so long that a client which is read would have been found silent.
+    /// At each look, before ``isStalled``: a client that took something reads, if slowly.
+    func noteProgress() {
+        let queued = queuedBytes
+        if case .flow = wait, queued < queuedAtLook { core.since = engine.now }
+        queuedAtLook = queued
+    }
+
+    /// Nothing of what is due has left for so long that a client which is read would have been found silent. However little is
+    /// due: it goes on only when all that was handed to the channel has left.
     var isStalled: Bool {
-        guard case .flow = wait, queuedBytes > engine.limits.holdAbove, engine.limits.pingInterval > .zero else {
-            return false
-        }
+        guard case .flow = wait, queuedBytes > 0, engine.limits.pingInterval > .zero else { return false }
         return engine.now - core.since > engine.limits.pingInterval + engine.limits.pongTimeout
     }
 

@@ -48,6 +48,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     var descriptor: Int32 = -1
     /// Bytes handed to NIO because the kernel's buffer was full; 0: none wait there.
     var handedOver = 0
+    /// What waited for the client when it was last looked at, bytes.
+    var queuedAtLook = 0
     var ending = Ending.none
     var isMarked = false
     /// The core's outbound bytes are a frame that other connections share.
@@ -212,6 +214,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// The wheel came round.
     func timeElapsed() {
         unshare()
+        noteProgress()
         guard !isStalled else { return giveUp() }
         switch core.timeElapsed(now: engine.now, limits: engine.limits) {
         case .look(let time):
