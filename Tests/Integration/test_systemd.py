@@ -44,9 +44,20 @@ def begun():
     return time.monotonic()
 
 
-@pytest.fixture(scope="module")
-def box(begun):
-    machine = Box(f"wsd-test-{os.getpid()}")
+def newer_box(name):
+    """With the systemd of the distribution's backports."""
+    try:
+        return Box(name, "--systemd", "backports")
+    except AssertionError as error:
+        if "cannot download" in str(error) or "apt has no source" in str(error):
+            pytest.skip(f"no newer systemd to be had: {error}")
+        raise
+
+
+@pytest.fixture(scope="module", params=["this systemd", "newer systemd"])
+def box(begun, request):
+    name = f"wsd-test-{os.getpid()}"
+    machine = Box(name) if request.param == "this systemd" else newer_box(name)
     yield machine
     machine.down()
 
@@ -497,13 +508,8 @@ def test_removal_leaves_nothing(box):
 
 
 def test_a_newer_systemd_reloads_by_signal():
-    """Type=notify-reload, where the distribution's backports have it."""
-    try:
-        machine = Box(f"wsd-test-new-{os.getpid()}", "--systemd", "backports")
-    except AssertionError as error:
-        if "cannot download" in str(error) or "apt has no source" in str(error):
-            pytest.skip(f"no newer systemd to be had: {error}")
-        raise
+    """Type=notify-reload."""
+    machine = newer_box(f"wsd-test-new-{os.getpid()}")
     try:
         machine.drop_in("notify-reload", (UNITS / "drop-ins" / "notify-reload.conf").read_text())
         machine.start()
