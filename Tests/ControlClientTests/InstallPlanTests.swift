@@ -146,7 +146,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/home/ada/wsd", "sees nothing of /home"), ("/root/bin", "sees nothing of /root"),
+        ("/home/ada/wsd", "sees nothing of /home"), ("/run/user/1000/bin", "sees nothing of /run/user"),
         ("/opt/my programs", "characters that mean something else"),
     ])
     func refusesProgramsThatTheServiceCannotUse(folder: String, words: String) {

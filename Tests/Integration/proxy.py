@@ -75,6 +75,15 @@ def certificate(directory):
     return f"ssl_certificate {directory}/certificate.pem; ssl_certificate_key {directory}/key.pem;"
 
 
+def end(process, directory):
+    """Ends a proxy with its children and removes its files; asked politely, some wait for their connections."""
+    for pid in [*process_tree(process.pid), process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(5)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 class Nginx:
     """One running nginx with one server."""
 
@@ -109,15 +118,7 @@ class Nginx:
             return (self.directory / "error.log").read_text()
 
     def close(self):
-        tree = process_tree(self.process.pid)
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        for pid in [*tree, self.process.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait(5)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        end(self.process, self.directory)
 
     def __enter__(self):
         return self

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ROOT, Client, Wsd, process_tree, wait_until
-from proxy import certificate, free_port
+from harness import ROOT, Client, Wsd, wait_until
+from proxy import certificate, end, free_port
 
 FILES = ("nginx.conf", "nginx-stream.conf", "haproxy.cfg", "haproxy-proxy-protocol.cfg", "Caddyfile")
 # By the PROXY protocol alone wsd cannot know what the browser was told: its settings name the address.
@@ -166,13 +165,7 @@ class Shipped:
     # -- the end
 
     def close(self):
-        # HAProxy and Caddy would wait for their connections.
-        tree = process_tree(self.process.pid)
-        for pid in [*tree, self.process.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait(5)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        end(self.process, self.directory)
 
     def __enter__(self):
         return self

@@ -222,10 +222,10 @@ def test_install_service_says_that_it_did_not_start(copied):
 
 
 def test_install_service_refuses_programs_in_a_home(copied):
-    copied.run("sh", "-c", "mkdir -p /root/wsd && cp /usr/local/bin/ws* /root/wsd/")
-    status, text = copied.tried("/root/wsd/wsctl", "install-service")
-    assert status == 2 and "sudo install /root/wsd/wsd /root/wsd/wsctl /usr/local/bin/" in text
-    copied.run("rm", "-r", "/root/wsd")
+    copied.run("sh", "-c", "mkdir -p /home/wsd-copy && cp /usr/local/bin/ws* /home/wsd-copy/")
+    status, text = copied.tried("/home/wsd-copy/wsctl", "install-service")
+    assert status == 2 and "sudo install /home/wsd-copy/wsd /home/wsd-copy/wsctl /usr/local/bin/" in text
+    copied.run("rm", "-r", "/home/wsd-copy")
 
 
 def test_install_service_for_one_user(copied):

@@ -437,13 +437,12 @@ def test_odd_upstreams(data, status, end):
 
 
 def upstream(serve):
-    """A server that hands each connection to serve, in a thread of its own."""
+    """A server that hands each connection to serve, in a thread of its own, with what came first."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def one(connection):
         with contextlib.suppress(OSError), connection:
-            connection.recv(65536)
-            serve(connection)
+            serve(connection, connection.recv(65536))
 
     def accept():
         with contextlib.suppress(OSError):
@@ -455,7 +454,7 @@ def upstream(serve):
 
 
 def test_what_a_tunnel_brings_right_before_its_end_arrives():
-    def serve(connection):
+    def serve(connection, _):
         connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nfarewell")
 
     with upstream(serve) as listener:
@@ -468,7 +467,7 @@ def test_what_a_tunnel_brings_right_before_its_end_arrives():
 
 @pytest.mark.parametrize("fields", [b"", b"Connection: Upgrade\r\nUpgrade: x\r\n"], ids=["plain", "upgrade"])
 def test_interim_answers_do_not_put_off_the_time_limit(fields):
-    def serve(connection):
+    def serve(connection, _):
         while True:
             connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
             time.sleep(0.1)
@@ -483,7 +482,7 @@ def test_interim_answers_do_not_put_off_the_time_limit(fields):
 def test_what_comes_behind_an_answer_is_not_put_before_the_next():
     answers = []
 
-    def serve(connection):
+    def serve(connection, _):
         while True:
             head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             answers.append(head if answers else head + b"HTTP/1.1 200 OK\r\nX-Poison: ")
@@ -613,27 +612,18 @@ def test_tunnels_wait_for_the_slower_side():
 
 def echo_server():
     """Switches to a protocol of its own, reads to the end, and only then answers what it has read."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve(connection):
-        with connection:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += connection.recv(65536)
-            body = head.partition(b"\r\n\r\n")[2]
-            # The first bytes of the new protocol come in one piece with the answer.
-            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo/1\r\nConnection: Upgrade\r\n\r\nhello")
-            while chunk := connection.recv(65536):
-                body += chunk
-            connection.sendall(b"all:" + body)
+    def serve(connection, head):
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65536)
+        body = head.partition(b"\r\n\r\n")[2]
+        # The first bytes of the new protocol come in one piece with the answer.
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo/1\r\nConnection: Upgrade\r\n\r\nhello")
+        while chunk := connection.recv(65536):
+            body += chunk
+        connection.sendall(b"all:" + body)
 
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    return listener
+    return upstream(serve)
 
 
 def test_any_protocol_and_half_closed_connections():

@@ -178,7 +178,7 @@ extension InstallPlan {
                     unit. \(Self.remedy(programs))
                     """)
         }
-        // ProtectHome= and PrivateTmp= of the unit hide these.
+        // What ProtectHome= and PrivateTmp= of the unit hide (systemd.exec(5)).
         let hidden = ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"]
         if !options.isUser, let folder = hidden.first(where: { (programs + "/").hasPrefix($0) }) {
             throw InstallRefusal(
