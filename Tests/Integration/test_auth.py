@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -54,6 +56,16 @@ def closed(tmp_path):
 
 def good(user="ada", seconds=3600, **claims):
     return token(SECRET, user, seconds, aud="chat", **claims)
+
+
+def test_a_worker_that_dies_while_the_secret_is_replaced_comes_back(tmp_path):
+    secret = secret_file(tmp_path)
+    with Wsd(workers=1, config=CLOSED.format(secret=secret)) as service:
+        secret.rename(tmp_path / "away")
+        os.kill(service.worker(1)["pid"], signal.SIGKILL)
+        wait_until(lambda: "exited with 75" in service.output(), "an attempt that fails")
+        (tmp_path / "away").rename(secret)
+        service.wait_healthy()
 
 
 def test_a_token_comes_by_message_header_query_or_cookie(closed):

@@ -17,12 +17,9 @@ enum WorkerService {
         let parts: WorkerEngine.Parts
         do {
             parts = try makeParts(process, logger)
-        } catch let error as TLSPairError {
-            // The supervisor has seen the files when they were good: they are being replaced.
-            process.fail("\(error)", exitCode: ExitCode.temporary)
-            return
         } catch {
-            process.fail("\(error)", exitCode: ExitCode.configuration)
+            // The fault is a file's, which the start of the service found good: it may be about to be replaced.
+            process.fail("\(error)", exitCode: ExitCode.temporary)
             return
         }
         let engine = WorkerEngine(
