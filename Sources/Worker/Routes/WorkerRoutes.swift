@@ -37,10 +37,6 @@ final class WorkerRoutes {
         self.logger = logger
         map = RouteMap(configuration)
         proxies = TrustedProxies(configuration.http.trustedProxies)
-        for route in map.routes {
-            traffics[route.path] = RouteTraffic()
-            pools[route.path] = UpstreamPool(route, routes: self)
-        }
     }
 
     func pool(_ route: Route) -> UpstreamPool {
