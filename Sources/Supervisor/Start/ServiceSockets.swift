@@ -114,7 +114,8 @@ struct ServiceSockets {
             }
             return
         }
-        let bound = try Self.bind(addresses.filter { plan.kept[$0] == nil })
+        let patience = plan.staleNames.isEmpty ? .zero : Self.dropTime
+        let bound = try Self.bind(addresses.filter { plan.kept[$0] == nil }, patience: patience)
         for address in addresses {
             let sockets = plan.kept[address] ?? bound[address, default: []].map { Self.stored($0, address) }
             if plan.kept[address] != nil { kept.append(address) }
@@ -122,13 +123,19 @@ struct ServiceSockets {
         }
     }
 
-    private static func bind(
-        _ addresses: [ListenAddress]
+    /// How long the sockets that the service manager was told to drop may be in the way: it has read that it shall close
+    /// them, and closes them later, in a process of its own (from systemd 254).
+    private static let dropTime = Duration.seconds(5)
+
+    /// - Parameter patience: how long addresses that are in use are tried again.
+    static func bind(
+        _ addresses: [ListenAddress], patience: Duration, pause: () -> Void = { usleep(10_000) }
     ) throws(StartFailure) -> [ListenAddress: [ListeningSocket]] {
+        let deadline = MonotonicTime.now() + patience
         var bound: [ListenAddress: [ListeningSocket]] = [:]
         for address in addresses {
             do throws(ListenError) {
-                bound[address] = try ListeningSocket.bind(address)
+                bound[address] = try bind(address, until: deadline, pause: pause)
             } catch {
                 for listener in bound.values.joined() {
                     listener.close()
@@ -138,6 +145,18 @@ struct ServiceSockets {
             }
         }
         return bound
+    }
+
+    private static func bind(
+        _ address: ListenAddress, until deadline: MonotonicTime, pause: () -> Void
+    ) throws(ListenError) -> [ListeningSocket] {
+        while true {
+            do throws(ListenError) {
+                return try ListeningSocket.bind(address)
+            } catch .addressInUse where MonotonicTime.now() < deadline {
+                pause()
+            }
+        }
     }
 
     /// A Unix socket that is held keeps its file: the next process takes the socket back as it is.
