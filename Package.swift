@@ -43,6 +43,9 @@ let package = Package(
         // The operating system.
         .target(name: "LinuxSystem", dependencies: ["Model", "CLinux"]),
 
+        // Pure: what files of PM2 mean.
+        .target(name: "Ecosystem", dependencies: ["Model", .product(name: "Yams", package: "Yams")]),
+
         // Drivers: I/O around the machines. They never import each other.
         .target(name: "ConfigurationFile", dependencies: ["Model", .product(name: "Yams", package: "Yams")]),
         .target(
@@ -91,11 +94,16 @@ let package = Package(
         // The two programs: roles, flags and screens.
         .executableTarget(
             name: "wsd",
-            dependencies: ["Model", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser]
+            dependencies: [
+                "Model", "LinuxSystem", "Supervisor", "Hub", "Worker", "ConfigurationFile", .argumentParser,
+            ]
         ),
         .executableTarget(
             name: "wsctl",
-            dependencies: ["CAssets", "Model", "Wire", "ControlClient", "Dashboard", .crypto, .argumentParser]
+            dependencies: [
+                "CAssets", "Model", "Wire", "LinuxSystem", "ControlClient", "Dashboard", "Ecosystem", .crypto,
+                .argumentParser,
+            ]
         ),
 
         // Not shipped: what scripts/chaos and scripts/fuzz run.
@@ -119,6 +127,7 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", .nioCore]),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"]),
         .testTarget(name: "ConfigurationFileTests", dependencies: ["ConfigurationFile"]),
+        .testTarget(name: "EcosystemTests", dependencies: ["ConfigurationFile", "Ecosystem", "Model"]),
         .testTarget(name: "ChildRuntimeTests", dependencies: ["ChildRuntime", "Wire", .nioCore, .nioEmbedded]),
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", .nioCore, .nioEmbedded]),
         .testTarget(
@@ -143,7 +152,10 @@ let package = Package(
             name: "DashboardTests",
             dependencies: ["Dashboard", "ControlClient", "WebAssets", "Model", "Wire", .nioCore, .nioPosix, .nioHTTP1]
         ),
-        .testTarget(name: "ControlClientTests", dependencies: ["Model", "Wire", "ControlClient", "wsctl", .nioCore]),
+        .testTarget(
+            name: "ControlClientTests",
+            dependencies: ["Model", "Wire", "ControlClient", "Ecosystem", "wsctl", .argumentParser, .nioCore]
+        ),
     ]
 )
 

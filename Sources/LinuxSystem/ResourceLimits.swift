@@ -7,6 +7,9 @@ package struct DescriptorLimit: Hashable, Sendable {
     /// The one up to which a process may raise it.
     package var hard: Int
 
+    /// The soft limit that Linux has by default.
+    package static let usual = 1024
+
     package static var current: DescriptorLimit {
         get throws(SystemError) {
             var limit = rlimit()

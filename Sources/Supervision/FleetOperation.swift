@@ -58,6 +58,8 @@ package enum OperationRefusal: Error, Codable, Sendable, Equatable, CustomString
     case impossibleCount(Int)
     /// `start` has not been called yet, or the fleet has ended (503).
     case notRunning
+    /// There are no workers and can be none until the service is started anew (409).
+    case noWorkers
 
     package var description: String {
         switch self {
@@ -65,6 +67,9 @@ package enum OperationRefusal: Error, Codable, Sendable, Equatable, CustomString
         case .unknownSlot(let slot): "There is no \(slot)."
         case .impossibleCount(let count): "\(count) workers are not possible: choose 0 to \(FleetLimits.workers)."
         case .notRunning: "The service is not running."
+        case .noWorkers:
+            "This wsd runs no workers: its configuration says workers.count: 0. To have some, set another number there and "
+                + "restart wsd itself."
         }
     }
 }

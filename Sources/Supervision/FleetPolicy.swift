@@ -2,6 +2,8 @@ package import Model
 
 /// The part of the configuration that supervision goes by.
 package struct FleetPolicy: Codable, Sendable, Equatable {
+    /// There is a hub, and there may be workers; `false`: the service keeps programs alone, for as long as it lives.
+    package var servesClients: Bool
     /// Worker processes; 0…``FleetLimits/workers``.
     package var workers: Int
     /// Resident bytes above which a worker is replaced gracefully; 0: no limit.
@@ -14,6 +16,7 @@ package struct FleetPolicy: Codable, Sendable, Equatable {
 
     /// - Parameter cores: stands in for a worker count that is not configured; at least 1.
     package init(_ configuration: WsdConfiguration, cores: Int) {
+        servesClients = !configuration.workers.areOff
         workers = min(max(configuration.workers.count ?? cores, 0), FleetLimits.workers)
         maxMemory = configuration.workers.maxMemory
         readyTimeout = configuration.workers.readyTimeout

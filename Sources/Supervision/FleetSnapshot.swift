@@ -17,6 +17,8 @@ package struct FleetSnapshot: Codable, Sendable, Equatable {
     package var problems: [String]
     package var operation: FleetOperation?
     package var workersWanted: Int
+    /// `false`: there is no hub and can be no worker.
+    package var servesClients: Bool
     /// Revision of the running configuration.
     package var revision: Int
     /// Restarts over all slots since the service started, removed slots included.

@@ -8,13 +8,18 @@ extension FleetStateMachine {
     /// - Parameters:
     ///   - revision: larger than any before. The driver keeps the configurations of ``revisionsInUse``.
     ///   - restartHub: something the hub goes by has changed.
+    ///
+    /// Whether clients are served does not change.
     package mutating func reloadRequested(
         policy: FleetPolicy, revision: Int, restartHub: Bool, now: MonotonicTime
     ) -> OperationResponse {
-        request { fleet in
+        var policy = policy
+        policy.servesClients = self.policy.servesClients
+        if !policy.servesClients { policy.workers = 0 }
+        return request { [policy] fleet in
             var reload = fleet.newOperation(.reload, revision: revision, stage: .rolling)
             reload.policy = policy
-            reload.includesHub = restartHub
+            reload.includesHub = restartHub && policy.servesClients
             // Failed slots are started again only once the new configuration has shown that it works.
             reload.pending = fleet.workers.prefix(policy.workers == fleet.policy.workers ? .max : policy.workers)
                 .filter { !$0.hasFailed }.map(\.id)
@@ -30,6 +35,7 @@ extension FleetStateMachine {
     package mutating func restartRequested(
         slot: SlotID?, immediately: Bool, now: MonotonicTime
     ) -> OperationResponse {
+        guard policy.servesClients else { return .refused(.noWorkers) }
         if let slot, self.slot(slot) == nil { return .refused(.unknownSlot(slot)) }
         return request { fleet in
             var restart = fleet.newOperation(
@@ -59,6 +65,7 @@ extension FleetStateMachine {
     }
 
     package mutating func scaleRequested(workers count: Int, now: MonotonicTime) -> OperationResponse {
+        guard policy.servesClients else { return .refused(.noWorkers) }
         guard (0...FleetLimits.workers).contains(count) else { return .refused(.impossibleCount(count)) }
         return request { fleet in
             let before = fleet.workers.count

@@ -4,12 +4,14 @@ internal import Model
 
 extension FleetStateMachine {
     func startResult() -> OperationResult {
+        guard policy.servesClients else { return .succeeded("There are no workers to start.") }
         let missing = ([hub] + workers).filter { !$0.isServing }.map(\.id)
         if missing.isEmpty { return .succeeded("The hub and \(workersSentence(workers.count)) are ready.") }
         return .failed("Not ready: \(list(missing)).")
     }
 
     func rollingResult(_ running: RunningOperation) -> OperationResult {
+        guard policy.servesClients else { return .succeeded("The configuration is in force.") }
         let draining = departing.count { $0.isDraining }
         let rest = draining == 0 ? "" : " Old processes still draining: \(draining)."
         return .succeeded("Restarted: \(running.done.isEmpty ? "nothing" : list(running.done)).\(rest)")

@@ -6,7 +6,9 @@ extension FleetStateMachine {
     /// READY once the hub and every worker are; a failed slot does not hold it up, but says so.
     mutating func noteReadiness() -> [FleetAction] {
         guard !hasBeenReady, case .running = phase, operation?.operation != .start else { return [] }
-        guard hub.isServing, workers.allSatisfy({ $0.isServing || $0.hasFailed }) else { return [] }
+        guard hub.isServing || !policy.servesClients, workers.allSatisfy({ $0.isServing || $0.hasFailed }) else {
+            return []
+        }
         guard workers.isEmpty || workers.contains(where: \.isServing) else { return [] }
         hasBeenReady = true
         let failed = workers.filter(\.hasFailed).map(\.id)
@@ -52,8 +54,12 @@ extension FleetStateMachine {
     private mutating func drainWorkers(now: MonotonicTime) -> [FleetAction] {
         guard case .stopping(let shutdown) = phase else { return [] }
         let draining = departing.filter { $0.isDraining && $0.killAt != nil }.map(\.process.instance)
-        let clients = "Closing the clients of \(workersSentence(workers.filter(\.isServing).count + draining.count))."
-        var actions: [FleetAction] = [.closeListeners, .operationProgress(shutdown.id, .stop, clients)]
+        var actions: [FleetAction] = [.closeListeners]
+        if policy.servesClients {
+            let clients =
+                "Closing the clients of \(workersSentence(workers.filter(\.isServing).count + draining.count))."
+            actions.append(.operationProgress(shutdown.id, .stop, clients))
+        }
         actions += redrain(now: now)
         return actions + shrink(to: 0, now: now)
     }

@@ -5,10 +5,11 @@ package import Model
 extension FleetStateMachine {
     package func snapshot(now: MonotonicTime) -> FleetSnapshot {
         let problems = problems(now: now)
-        let slots = [hub] + workers
+        let slots = (policy.servesClients ? [hub] : []) + workers
         return FleetSnapshot(
             health: health(problems), problems: problems, operation: currentOperation, workersWanted: workers.count,
-            revision: revision, restarts: pastRestarts + slots.reduce(0) { $0 + $1.restarts },
+            servesClients: policy.servesClients, revision: revision,
+            restarts: pastRestarts + slots.reduce(0) { $0 + $1.restarts },
             processes: slots.flatMap { rows(of: $0, now: now) } + departing.map { row(of: $0, now: now) },
             memory: memory.reading.map { reading in
                 MemorySnapshot(
@@ -65,7 +66,7 @@ extension FleetStateMachine {
         case .failed(.tooManyUnstableEnds(let count), let reason):
             "\(slot.id) is given up after \(count) unstable ends in a row; the last time it \(reason). "
                 + "See why with `wsctl logs --worker \(slot.id.number)`; when the cause is gone: "
-                + "`wsctl restart \(slot.id.number)`."
+                + "`wsctl restart worker:\(slot.id.number)`."
         }
     }
 

@@ -48,7 +48,7 @@ package struct FleetStateMachine: Codable, Sendable {
         random = SplitMix64(seed: seed)
     }
 
-    /// Once, first of all: hub and workers are spawned.
+    /// Once, first of all: hub and workers are spawned, where clients are served.
     package mutating func start(now: MonotonicTime) -> [FleetAction] {
         switch phase {
         case .idle:
@@ -59,6 +59,7 @@ package struct FleetStateMachine: Codable, Sendable {
         phase = .running
         _ = noteTime(now)
         operation = newOperation(.start, revision: revision, stage: .settling)
+        guard policy.servesClients else { return settle(now: now) }
         var actions = spawn(.hub, revision: revision, replacing: false, now: now)
         actions += grow(to: policy.workers, revision: revision, now: now)
         return actions + settle(now: now)
@@ -74,6 +75,9 @@ package struct FleetStateMachine: Codable, Sendable {
     }
 
     package var workersWanted: Int { workers.count }
+
+    /// There is a hub, and there may be workers.
+    package var servesClients: Bool { policy.servesClients }
 
     /// Configurations that the driver must keep: a process may be spawned with any of them.
     package var revisionsInUse: Set<Int> {

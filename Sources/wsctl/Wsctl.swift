@@ -11,6 +11,8 @@ struct Wsctl: AsyncParsableCommand {
         discussion: """
             Examples:
               wsctl status                   everything on one screen
+              wsctl start -- node app.js     run a program, and keep it running
+              wsctl list                     the programs, and how they are
               wsctl logs -f --level warning  follow what goes wrong
               wsctl trace --user ada         watch what happens to somebody, live
               wsctl dashboard                all of it in the browser
@@ -29,6 +31,12 @@ struct Wsctl: AsyncParsableCommand {
                     DashboardCommand.self, ConfigCommand.self, VersionCommand.self,
                 ]),
             CommandGroup(
+                name: "Programs",
+                subcommands: [
+                    StartCommand.self, ListCommand.self, DescribeCommand.self, EnvCommand.self, DeleteCommand.self,
+                    SignalCommand.self, ResetCommand.self, SaveCommand.self, ResurrectCommand.self, ImportCommand.self,
+                ]),
+            CommandGroup(
                 name: "Operation",
                 subcommands: [ReloadCommand.self, RestartCommand.self, ScaleCommand.self, StopCommand.self]),
             CommandGroup(
@@ -42,7 +50,9 @@ struct Wsctl: AsyncParsableCommand {
         // Dispatch tells syslog each time that it may not raise a thread's priority, as nobody but root may.
         setenv("LIBDISPATCH_LOG", "NO", 0)
         let arguments = Invocation.normalized(Array(CommandLine.arguments.dropFirst()))
-        let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+        let commands = configuration.subcommands.flatMap { command in
+            [command.configuration.commandName].compactMap { $0 } + command.configuration.aliases
+        }
         if let complaint = Invocation.complaint(arguments, commands: commands) {
             try? Output.error.line("wsctl: \(complaint)")
             exit(withError: ArgumentParser.ExitCode(CommandStatus.usage.rawValue))

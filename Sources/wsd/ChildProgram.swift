@@ -1,5 +1,6 @@
 import Glibc
 import Hub
+import LinuxSystem
 import Model
 import Worker
 
@@ -7,6 +8,10 @@ import Worker
 enum ChildProgram: String {
     case hub
     case worker
+    /// Becomes a process of a program.
+    case exec
+    /// Ends what programs leave behind when the supervisor is killed.
+    case `guard`
 
     init?(firstArgument: String?) {
         guard let role = firstArgument.flatMap(Self.init(rawValue:)) else { return nil }
@@ -14,14 +19,16 @@ enum ChildProgram: String {
     }
 
     func run() -> Never {
-        guard Self.hasLink else { explain() }
+        guard self == .exec ? ProgramExec.isStartedRight : Self.hasLink else { explain() }
         switch self {
         case .hub: HubMain.run()
         case .worker: WorkerMain.run()
+        case .exec: ProgramExec.run()
+        case .guard: ProgramGuard.run()
         }
     }
 
-    /// The supervisor hands its children the link as descriptor 3.
+    /// The supervisor hands its children the link as descriptor 3; a program's process has none.
     private static var hasLink: Bool {
         var status = stat()
         return fstat(3, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK

@@ -67,6 +67,13 @@ import Testing
               rate: 5/s burst 10
         limits: {origins: ["https://*.example.org", same-host], userRate: off}
         webhooks: {rpc: {timeout: 1s}}
+        programs:
+          - {name: api, command: "node 'a b.js'", environment: {A: b}, ready: "http://3000/x", cron: "*/5 * * * mon"}
+          - name: jobs
+            command: [x, -y]
+            limits: {nofile: "1:2"}
+            alive: unix:/run/a.sock:/x
+            dependsOn: api
         """
 
     @Test(arguments: 1...8 as ClosedRange<UInt64>)

@@ -167,6 +167,16 @@ import Testing
         #expect(ConfigurationLoader.differences(old, merged).notReloadable == [])
     }
 
+    @Test(arguments: [("workers: {count: 0}", "workers: {count: 2}"), ("workers: {count: 2}", "workers: {count: 0}")])
+    func aReloadNeitherBeginsNorEndsTheServingOfClients(_ before: String, _ after: String) throws {
+        let (old, new) = (try load(before), try load(after))
+        #expect(
+            ConfigurationLoader.differences(old.configuration, new.configuration).notReloadable == ["workers.count"])
+        let merged = ConfigurationLoader.reloaded(old, to: new)
+        #expect(merged.configuration.workers.count == old.configuration.workers.count)
+        #expect(merged.value("workers.count") == old.value("workers.count"))
+    }
+
     @Test func sourcesFollowTheValuesThatAReloadKeeps() throws {
         let old = try load("listen: 80", environment: ["WSD_LOG_LEVEL": "debug"])
         let merged = ConfigurationLoader.reloaded(old, to: try load("log: {level: error}\nlisten: 81\n"))

@@ -16,6 +16,21 @@ import Wire
             ])
     }
 
+    @Test func programsAreCounted() {
+        var status = Sample.status()
+        (status.managesOnly, status.processes) = (true, [status.processes[0]])
+        status.programs = [ProgramState.ready, .stopped].map {
+            ProgramStatus(
+                number: 1, name: "a", state: $0, operation: nil, configured: false, wanted: 1, restarts: 0,
+                processes: [],
+                problems: [])
+        }
+        #expect(
+            Diagnosis.service(status, lastWords: [:]).dropFirst() == [
+                .ok("The supervisor runs."), .ok("1 of 2 programs is ready or finished."),
+            ])
+    }
+
     @Test func workersInTroubleComeWithTheirLastWords() {
         var status = Sample.status()
         status.health = .degraded
@@ -31,7 +46,7 @@ import Wire
                 .problem(
                     "worker 2 has been given up after too many unstable starts; the last time it was killed by SIGSEGV.",
                     """
-                    See why with `wsctl logs --worker 2`, put it right, and revive it with `wsctl restart 2`.
+                    See why with `wsctl logs --worker 2`, put it right, and revive it with `wsctl restart worker:2`.
                     """, evidence: ["ERROR out of memory"]),
                 .problem("The log file cannot be written.", "Look with `wsctl logs --level warning`."),
             ])

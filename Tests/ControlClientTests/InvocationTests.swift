@@ -10,6 +10,14 @@ import Testing
         (["--socket", "/a", "status", "--json"], ["status", "--socket", "/a", "--json"]),
         (["--json", "--socket=/a", "publish", "r", "{}"], ["publish", "--json", "--socket=/a", "r", "{}"]),
         (["--json", "key", "new", "web"], ["key", "new", "--json", "web"]), (["--json", "key"], ["key", "--json"]),
+        (
+            ["--json", "start", "--watch=src", "-i", "2", "--", "a", "--watch=x", "--"],
+            [
+                "start", "--json", "--watch-path", "src", "-i", "2", "--command", "a", "--command", "--watch=x",
+                "--command", "--",
+            ]
+        ),
+        (["publish", "r", "--", "{}"], ["publish", "r", "--", "{}"]),
         (["--socket"], ["--socket"]), (["--socket", "/a"], ["--socket", "/a"]),
         (["--socket", "/a", "--help"], ["--socket", "/a", "--help"]), (["--version"], ["--version"]), ([], []),
     ])

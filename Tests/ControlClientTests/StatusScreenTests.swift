@@ -28,6 +28,15 @@ import Wire
                 """)
     }
 
+    @Test func aManagerOfPrograms() {
+        var status = Sample.status()
+        (status.managesOnly, status.addresses, status.workersWanted) = (true, [], 0)
+        status.processes = [status.processes[0]]
+        let screen = Self.screen(status)
+        #expect(screen.contains("addresses    none: it keeps programs alone (workers.count: 0)\n"))
+        #expect(!screen.contains("total:"))
+    }
+
     @Test func aTroubledService() {
         var status = Sample.status()
         status.health = .degraded

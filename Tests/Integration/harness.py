@@ -146,8 +146,11 @@ class Wsd:
     # -- what an operator does
 
     def ctl(self, *args, check=True, timeout=60):
-        result = subprocess.run([str(BIN / "wsctl"), *args, "--socket", str(self.control)], capture_output=True, text=True,
-                                timeout=timeout, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+        # Behind “--” stands a program's own command line.
+        at = args.index("--") if "--" in args else len(args)
+        command = [str(BIN / "wsctl"), *args[:at], "--socket", str(self.control), *args[at:]]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                                env={"PATH": os.environ["PATH"]})
         if check and result.returncode != 0:
             raise AssertionError(f"wsctl {args} ended with {result.returncode}:\n{result.stdout}{result.stderr}\n{self.output()}")
         return result

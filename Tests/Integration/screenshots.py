@@ -94,7 +94,7 @@ def main(folder):
             if worker == 1:
                 take(test, folder / "test.png")
             if worker:
-                wsd.ctl("restart", str(worker))
+                wsd.ctl("restart", f"worker:{worker}")
                 wsd.wait_healthy()
         take(board, folder / "dashboard.png")
     sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.png"))}

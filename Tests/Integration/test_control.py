@@ -75,7 +75,8 @@ def test_statistics_count_what_happened(wsd):
 
 def test_every_command_has_help_and_json(wsd):
     commands = ["status", "workers", "clients", "rooms", "stats", "logs", "restart", "reload", "scale", "stop", "kick", "publish",
-                "config", "doctor", "version", "user", "presence", "history", "trace", "disconnect"]
+                "config", "doctor", "version", "user", "presence", "history", "trace", "disconnect", "start", "list", "describe", "env",
+                "delete", "signal", "reset", "save", "resurrect"]
     overview = subprocess.run([str(BIN / "wsctl"), "--help"], capture_output=True, text=True).stdout
     for command in commands:
         assert command in overview
@@ -83,7 +84,7 @@ def test_every_command_has_help_and_json(wsd):
         assert "--json" in text and "--socket" in text, command
     for command in ("status", "stats", "doctor", "version"):
         json.loads(wsd.ctl(command, "--json", check=False).stdout)
-    for command in ("workers", "clients", "rooms", "config"):
+    for command in ("workers", "clients", "rooms", "config", "list"):
         wsd.json_lines(command)
 
 

@@ -67,7 +67,7 @@ def test_every_option_of_wsd_is_in_its_page(manual):
 
 
 def commands_of_wsctl():
-    listed = re.findall(r"^  ([a-z-]+) {2,}", said(BIN / "wsctl", "--help").stdout.partition("SUBCOMMANDS:\n")[2], re.MULTILINE)
+    listed = re.findall(r"^  ([a-z-]+)(?:, [a-z-]+)* {2,}", said(BIN / "wsctl", "--help").stdout.partition("SUBCOMMANDS:\n")[2], re.MULTILINE)
     assert {"status", "logs", "doctor", "key"} <= set(listed)
     return [[name] for name in listed] + [["key", "new"], ["key", "hash"]]
 
@@ -154,8 +154,8 @@ class Terminal:
 
 
 COMPLETED = {
-    "wsctl re": ["reload", "restart"],
-    "wsctl ": ["status", "logs", "scale", "key", "doctor"],
+    "wsctl re": ["reload", "restart", "reset"],
+    "wsctl ": ["status", "logs", "scale", "start", "list", "key", "doctor"],
     "wsctl logs --": ["--follow", "--worker", "--grep", "--socket"],
     "wsctl logs --level ": ["trace", "notice", "critical"],
     "wsctl key ": ["new", "hash"],

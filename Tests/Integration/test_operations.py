@@ -148,7 +148,7 @@ def test_one_operation_at_a_time():
 
 def test_restart_of_one_worker_and_now(wsd):
     pids = [w["pid"] for w in wsd.processes()]
-    wsd.ctl("restart", "2", timeout=60)
+    wsd.ctl("restart", "worker:2", timeout=60)
     wait_until(lambda: len(wsd.processes()) == 2, "drained", 40)
     after = [w["pid"] for w in wsd.processes()]
     assert after[0] == pids[0] and after[1] != pids[1]

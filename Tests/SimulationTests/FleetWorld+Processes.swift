@@ -22,6 +22,8 @@ extension FleetWorld {
             count("impossible")
         case .refused(.notRunning):
             throw Violation(description: "refused as not running")
+        case .refused(.noWorkers):
+            throw Violation(description: "refused for want of a fleet")
         }
     }
 

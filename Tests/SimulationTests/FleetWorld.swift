@@ -99,7 +99,10 @@ struct FleetWorld {
         configuration.reload.drainTimeout = .seconds(3)
         configuration.shutdown.timeout = .seconds(5)
         configuration.shutdown.lameDuck = Bool.random(using: &random) ? .seconds(2) : .zero
-        policy = FleetPolicy(configuration, cores: 1)
+        var policy = FleetPolicy(configuration, cores: 1)
+        // A fleet of no workers, too, is one that has a hub: without it there would be nothing to simulate.
+        policy.servesClients = true
+        self.policy = policy
         machine = FleetStateMachine(policy: policy, seed: random.next())
         self.random = random
         begin = now

@@ -45,6 +45,15 @@ struct FleetHarness {
         return fleet
     }
 
+    /// Scaled to none: hub and sockets stay.
+    static func withoutWorkers() -> FleetHarness {
+        var fleet = running(workers: 1)
+        fleet.scale(to: 0)
+        fleet.drainAll()
+        fleet.forget()
+        return fleet
+    }
+
     // MARK: Inputs
 
     mutating func start() { perform(machine.start(now: now)) }

@@ -28,12 +28,35 @@ import Testing
     }
 
     @Test func noWorkersAreNoFailure() {
+        var fleet = FleetHarness.withoutWorkers()
+        fleet.pass(.seconds(2))
+        #expect(fleet.snapshot.health == .ok)
+        #expect(fleet.exitCode == nil)
+    }
+
+    @Test func withAConfiguredCountOfZeroThereIsNoHubEither() {
         var fleet = FleetHarness(workers: 0)
         fleet.start()
-        fleet.readyAll()
-        #expect(fleet.notifications == [.ready])
+        #expect(fleet.spawns == [] && fleet.notifications == [.ready])
+        #expect(fleet.results == [.succeeded("There are no workers to start.")])
         fleet.pass(.seconds(2))
-        #expect(fleet.exitCode == nil)
+        #expect(fleet.snapshot.processes == [] && fleet.snapshot.health == .ok && !fleet.snapshot.servesClients)
+        #expect(fleet.scale(to: 3) == .noWorkers && fleet.restart() == .noWorkers && fleet.restart(.hub) == .noWorkers)
+        fleet.forget()
+        #expect(fleet.reload(workers: 3, restartHub: true) == nil)
+        #expect(fleet.spawns == [] && fleet.machine.workersWanted == 0 && fleet.machine.revision == 2)
+        #expect(fleet.results == [.succeeded("The configuration is in force.")])
+        fleet.stop()
+        #expect(fleet.exitCode == 0)
+        #expect(fleet.results.last == .succeeded("All processes have ended."))
+    }
+
+    @Test func aReloadDoesNotEndTheServingOfClients() {
+        var fleet = FleetHarness.running(workers: 1)
+        fleet.reload(workers: 0)
+        fleet.readyAll()
+        fleet.drainAll()
+        #expect(fleet.snapshot.servesClients && fleet.snapshot.processes.map(\.slot) == [.hub])
     }
 
     @Test func aFailedSlotDoesNotHoldUpTheService() throws {

@@ -263,7 +263,7 @@ import Testing
     }
 
     @Test func neverTwoHubs() throws {
-        var fleet = FleetHarness.running(workers: 0)
+        var fleet = FleetHarness.withoutWorkers()
         let hub = try fleet.current(.hub)
         fleet.restart()
         #expect(try fleet.child(hub).drains.count == 1)

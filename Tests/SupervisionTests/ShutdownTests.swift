@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func theHubThatDoesNotEndIsKilled() throws {
-        var fleet = FleetHarness.running(workers: 0)
+        var fleet = FleetHarness.withoutWorkers()
         let hub = try fleet.current(.hub)
         fleet.stop()
         fleet.pass(.seconds(3))

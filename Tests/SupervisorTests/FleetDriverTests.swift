@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import Supervision
 import Testing
@@ -15,6 +16,20 @@ struct FleetDriverTests {
         #expect(launched.map(\.slot) == [.hub, .worker(1), .worker(2), .worker(3)])
         #expect(launched.allSatisfy { ($0.slot.role == .worker) == !$0.listeners.isEmpty })
         #expect(notifications.filter { $0 == "READY=1" }.count == 1)
+        try await service.close()
+    }
+
+    @Test func withoutWorkersItSaysReadyAndWhyItDoesNothingForClients() async throws {
+        let service = try await TestService(workers: 0)
+        try await service.until("READY=1") { $0.system.notifications.contains("READY=1") }
+        let status = try await service.parts.run { $0.driver.status() }
+        #expect(status.managesOnly == true && status.health == .ok && status.processes.map(\.name) == ["supervisor"])
+        #expect(try await service.parts.run { $0.system.launched.isEmpty })
+        for request in [OperationRequest.scale(3), .restart(slot: nil, immediately: false)] {
+            await #expect {
+                _ = try await service.parts.run { try $0.driver.begin(request) }
+            } throws: { ($0 as? ControlFailure)?.status == .conflict && "\($0)".contains("workers.count: 0") }
+        }
         try await service.close()
     }
 

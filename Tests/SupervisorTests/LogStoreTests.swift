@@ -117,4 +117,16 @@ struct LogStoreTests {
         #expect(store.bytes <= 1000)
         #expect(store.tail(LogFilter(), limit: 1).map(\.message) == ["99"])
     }
+
+    @Test func aSourceThatWasForgottenBeginsAnewForAFollower() {
+        var store = store()
+        add(&store, "before", source: "gone:1")
+        var cursor = store.end()
+        for number in 0..<LogStore.maxSources { add(&store, "\(number)", source: "job-\(number):1") }
+        #expect(store.tail(LogFilter(source: "gone:1"), limit: 9).isEmpty)
+        add(&store, "after", source: "gone:1")
+        let page = store.read(&cursor, LogFilter(source: "gone:1"), limit: 9)
+        #expect(page.entries.map(\.message) == ["after"])
+        #expect(page.skipped == 0)
+    }
 }

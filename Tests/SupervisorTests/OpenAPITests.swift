@@ -114,4 +114,27 @@ struct OpenAPITests {
             try Self.keys(TraceNotice(time: 1, notice: "n", worker: 1, dropped: 1, ended: true))
                 == Self.properties("TraceNotice"))
     }
+
+    @Test func programsAreAllDescribed() throws {
+        var process = ProgramProcessStatus(name: "api:1", number: 1, state: .backoff, restarts: 1)
+        (process.pid, process.uptime, process.lastExit, process.retryIn) = (1, 1, "e", 1)
+        (process.cpu, process.memory, process.tree, process.statusText) = (1, 1, 1, "s")
+        let status = ProgramStatus(
+            number: 1, name: "api", state: .ready, operation: "reload", configured: true, wanted: 1, restarts: 1,
+            processes: [process], problems: [])
+        let setting = ProgramSetting(key: "k", value: "v", isDefault: true)
+        let entry = LogEntry(
+            sequence: 1, time: 1, source: "api:1", worker: 1, program: "api", stream: .err, pid: 1, level: .info,
+            message: "m", fields: [:])
+        #expect(try Self.keys(process) == Self.properties("ProgramProcessStatus"))
+        #expect(try Self.keys(status) == Self.properties("ProgramStatus"))
+        #expect(try Self.keys(setting) == Self.properties("ProgramSetting"))
+        #expect(
+            try Self.keys(ProgramDescription(status: status, settings: [setting], environment: [:]))
+                == Self.properties("ProgramDescription"))
+        #expect(
+            try Self.keys(ProgramRequest(targets: [], instances: 1, signal: "HUP"))
+                == Self.properties("ProgramRequest"))
+        #expect(try Self.keys(entry) == Self.properties("LogEntry"))
+    }
 }

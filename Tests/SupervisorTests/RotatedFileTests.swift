@@ -105,6 +105,14 @@ struct BannerTests {
         #expect(text.contains("1 worker,"))
     }
 
+    @Test func aManagerOfProgramsHasNoAddress() {
+        var banner = banner([])
+        (banner.workers, banner.page) = (nil, nil)
+        let text = banner.text(coloured: false)
+        #expect(text.contains("is ready: programs only, no workers, development mode"))
+        #expect(!text.contains("listening") && !text.contains("http"))
+    }
+
     @Test func writesAddressesAsAClientWould() {
         #expect(Banner.url(.tcp(host: "127.0.0.1", port: 80)) == "http://127.0.0.1:80")
         #expect(Banner.url(.tcp(host: "::1", port: 80)) == "http://[::1]:80")

@@ -171,8 +171,11 @@ def usage(names, command, common):
         if argument["kind"] != "positional":
             text = f"\\fB{escaped(option_name(argument['preferredName']))}\\fR" + text.partition("\\fR")[2]
         if argument["isRepeating"]:
-            text += "\\ .\\|.\\|."
+            text += " .\\|.\\|."
         parts.append(f"[{text}]" if argument["isOptional"] else text)
+    if names[-1] == "start":
+        # The parser does not know it: Invocation.swift takes it from the command line before.
+        parts.append("[\\fB\\-\\-\\fR \\fIcommand\\fR .\\|.\\|.]")
     # A bracket is not torn apart.
     return " ".join(part.replace(" ", "\\ ") for part in parts)
 
@@ -249,7 +252,7 @@ def key_entry(key, like):
 def entry_lines(key):
     lines = [".RS", *paragraph(f"An entry of `{key['name']}` has these keys:")]
     for field in key["entries"]["fields"]:
-        unsaid = "as in `rooms.defaults`" if field["defaultText"] == '""' else code(field["defaultText"])
+        unsaid = field.get("unset") or ("as in `rooms.defaults`" if field["defaultText"] == '""' else code(field["defaultText"]))
         default = "It must be there." if field["isRequired"] else f"Default: {unsaid}."
         lines += tagged(f"\\fB{escaped(field['name'])}\\fR",
                         [f"{starred(field['documentation'])} Values: {starred(field['allowed'])}. {default}"])

@@ -50,6 +50,17 @@ char **wsd_environment(void);
 /// Runs `body` on a detached thread with all signals blocked. Returns 0, or an errno value.
 int wsd_start_thread(const char *name, void (*body)(void *), void *argument);
 
+// MARK: Processes of programs (wsd_program.c)
+
+/// Orphans of this process's descendants come to it from now on (PR_SET_CHILD_SUBREAPER of prctl(2)).
+int wsd_become_subreaper(void);
+/// The signal that this process gets when the thread that started it ends; it outlives execve(2), but no change of the user.
+int wsd_set_death_signal(int signal);
+/// Gives up the pages of code that starting took and that only waiting does not need: they are read again from the file.
+void wsd_release_code(void);
+/// A descriptor (CLOEXEC) of any process that can be seen.
+int wsd_pidfd_open(pid_t pid);
+
 // MARK: Descriptors (wsd_descriptors.c)
 
 /// A pipe with CLOEXEC, non-blocking at the read end (`ends[0]`) only, with room for `capacity` bytes if the system allows it.
@@ -122,6 +133,15 @@ struct wsd_local_address {
 int wsd_local_address(int descriptor, struct wsd_local_address *out);
 /// 1 when the descriptor is a listening stream socket, 0 when not.
 int wsd_is_listening(int descriptor);
+
+// MARK: Notifications of programs (wsd_watch.c)
+
+/// A datagram socket (CLOEXEC, O_NONBLOCK) at an abstract address that nobody can guess, for sd_notify(3), with the sender's
+/// credentials (unix(7)). Writes what belongs into NOTIFY_SOCKET to `name`. Returns the descriptor.
+int wsd_notify_socket(char *name, size_t capacity);
+/// Receives one datagram without waiting; descriptors that come with it are closed. Returns its length: more than `capacity`
+/// when it was cut. EAGAIN: there is none. A sender that the kernel does not name has pid 0 and an uid of (uid_t)-1.
+ssize_t wsd_receive_notification(int descriptor, void *bytes, size_t capacity, struct wsd_credentials *sender);
 
 // MARK: Signals and terminal (wsd_signals.c)
 

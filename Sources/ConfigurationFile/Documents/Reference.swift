@@ -4,6 +4,7 @@ package enum Reference {
     package static func text() -> String {
         let schema = ConfigurationSchema.current
         var parts = [introduction, reloadNote, "## Keys", table(schema.keys(in: ""))]
+        parts += schema.keys(in: "").compactMap(entryPart)
         for section in schema.sections {
             let keys = schema.keys(in: section.name)
             if let like = section.like {
@@ -23,7 +24,8 @@ package enum Reference {
     private static func entryPart(_ key: SchemaKey) -> String? {
         guard let entries = key.entries else { return nil }
         let rows = entries.fields.map { field in
-            let unsaid = field.defaultText == "\"\"" ? "as in `rooms.defaults`" : "`\(field.defaultText)`"
+            let unsaid =
+                field.unset ?? (field.defaultText == "\"\"" ? "as in `rooms.defaults`" : "`\(field.defaultText)`")
             return [
                 "`\(field.leaf)`", prose(field.documentation), prose(field.allowed),
                 field.isRequired ? "must be there" : unsaid,

@@ -69,7 +69,7 @@ package enum ReferenceData {
             fields = entries.fields.map {
                 Field(
                     name: $0.leaf, documentation: $0.documentation, allowed: $0.allowed, defaultText: $0.defaultText,
-                    isRequired: $0.isRequired)
+                    isRequired: $0.isRequired, unset: $0.unset)
             }
             example = entries.example
         }
@@ -81,5 +81,7 @@ package enum ReferenceData {
         var allowed: String
         var defaultText: String
         var isRequired: Bool
+        /// What holds where the default has no text.
+        var unset: String?
     }
 }

@@ -57,6 +57,8 @@ struct Assignment: Sendable {
 
     /// One mapping of a list of them.
     struct Entry: Sendable {
+        /// As messages call it: `routes[0]`. Empty: it stands alone.
+        var label: String
         var fields: [Field]
         var origin: Origin
 
@@ -123,4 +125,28 @@ struct Assignment: Sendable {
         while part.last == " " { part.removeLast() }
         return String(part)
     }
+}
+
+extension Assignment {
+    /// A sentence about a value that is not one.
+    static func complaint(
+        _ name: String, _ text: Text?, _ error: InvalidItem, allowed: String, isList: Bool, secret: Bool
+    ) -> String {
+        let value = secret ? "is not allowed" : "\(isList ? "holds" : "is") \(ShownText.quoted(text?.text ?? ""))"
+        let hint = error.reason.hint.map { "; \($0)" } ?? ""
+        return "\(name) \(value); it must be \(allowed)\(hint)"
+    }
+}
+
+extension Assignment.Entry {
+    func complaint(_ fault: EntrySchema.Fault) -> String {
+        let field = fault.field
+        let texts = fields.first { $0.leaf == field.leaf }?.texts ?? []
+        let text = texts.indices.contains(fault.item.index) ? texts[fault.item.index] : nil
+        return Assignment.complaint(
+            path(field.leaf), text, fault.item, allowed: field.allowed, isList: field.list != nil,
+            secret: field.secret || field.hidesValues)
+    }
+
+    func path(_ leaf: String) -> String { label.isEmpty ? leaf : "\(label).\(leaf)" }
 }

@@ -31,7 +31,7 @@ struct ConfigurationAssembly {
             origins[key.name] = assignment.origin
         } catch {
             let text = texts.indices.contains(error.index) ? texts[error.index] : nil
-            let message = Self.complaint(
+            let message = Assignment.complaint(
                 key.name, text, error, allowed: key.allowed, isList: key.isList, secret: key.secret)
             refuse(message, key.name, (text?.origin ?? assignment.origin).problem)
         }
@@ -55,19 +55,8 @@ struct ConfigurationAssembly {
             let written = entry.fields.first { $0.leaf == fault.field.leaf }
             let texts = written?.texts ?? []
             let text = texts.indices.contains(fault.item.index) ? texts[fault.item.index] : nil
-            let message = Self.complaint(
-                "\(key.name)[\(fault.entry)].\(fault.field.leaf)", text, fault.item, allowed: fault.field.allowed,
-                isList: fault.field.isList, secret: fault.field.secret)
-            refuse(message, key.name, (text?.origin ?? written?.origin ?? entry.origin).problem)
+            refuse(entry.complaint(fault), key.name, (text?.origin ?? written?.origin ?? entry.origin).problem)
         }
-    }
-
-    private static func complaint(
-        _ name: String, _ text: Assignment.Text?, _ error: InvalidItem, allowed: String, isList: Bool, secret: Bool
-    ) -> String {
-        let value = secret ? "is not allowed" : "\(isList ? "holds" : "is") \(ShownText.quoted(text?.text ?? ""))"
-        let hint = error.reason.hint.map { "; \($0)" } ?? ""
-        return "\(name) \(value); it must be \(allowed)\(hint)"
     }
 
     /// Sets the addresses to listen on, put together from several places.

@@ -86,7 +86,14 @@ package struct ConfigurationLoader: Sendable {
         _ old: WsdConfiguration, _ new: WsdConfiguration
     ) -> (reloadable: [String], notReloadable: [String]) {
         let changed = ConfigurationSchema.current.keys.filter { !$0.access.equal(old, new) }
-        return (changed.filter { $0.reloadable }.map(\.name), changed.filter { !$0.reloadable }.map(\.name))
+        let applies = { (key: SchemaKey) in reloads(key, old, new) }
+        return (changed.filter(applies).map(\.name), changed.filter { !applies($0) }.map(\.name))
+    }
+
+    /// Whether a reload can apply a key. It can change the number of workers, but not from none, or to none: hub and sockets are
+    /// made, or left out, at the start.
+    private static func reloads(_ key: SchemaKey, _ old: WsdConfiguration, _ new: WsdConfiguration) -> Bool {
+        key.reloadable && (key.name != "workers.count" || old.workers.areOff == new.workers.areOff)
     }
 
     /// What runs after a reload: `new`, with values and sources of `old` for every key that a reload cannot change.
@@ -94,14 +101,17 @@ package struct ConfigurationLoader: Sendable {
         var merged = new
         merged.configuration = reloaded(old.configuration, to: new.configuration)
         // Both are in the order of the schema.
-        merged.entries = zip(old.entries, new.entries).map { $1.reloadable ? $1 : $0 }
+        let countStays = old.configuration.workers.areOff != new.configuration.workers.areOff
+        merged.entries = zip(old.entries, new.entries).map {
+            $1.reloadable && !(countStays && $1.key == "workers.count") ? $1 : $0
+        }
         return merged
     }
 
     /// The same without the sources.
     package static func reloaded(_ old: WsdConfiguration, to new: WsdConfiguration) -> WsdConfiguration {
         var merged = new
-        for key in ConfigurationSchema.current.keys where !key.reloadable {
+        for key in ConfigurationSchema.current.keys where !reloads(key, old, new) {
             key.access.copy(old, &merged)
         }
         return merged

@@ -5,7 +5,10 @@ struct EnvironmentLayer {
     private(set) var warnings: [String] = []
 
     /// Variables besides those of keys.
-    static let others = ["WSD_CONFIG", "WSD_HOST", "WSD_PORT"]
+    static let others = ["WSD_CONFIG", "WSD_HOST", "WSD_PORT"] + ofPrograms
+
+    /// What a wsd that another one runs as a program was told about itself.
+    private static let ofPrograms = ["WSD_PROGRAM", "WSD_NUMBER", "WSD_INSTANCE"]
 
     init(_ environment: [String: String], schema: ConfigurationSchema, context: ValueContext) {
         for key in schema.keys {

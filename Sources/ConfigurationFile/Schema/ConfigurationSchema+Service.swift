@@ -25,7 +25,8 @@ extension ConfigurationSchema {
         SchemaKey(
             "workers.count", \.workers.count, ValueFormat.integer(0...1024).orWord("auto", meaning: "one per core"),
             flags: ["--workers"],
-            "Worker processes. 0 runs none: clients wait in the listener's queue."),
+            "Worker processes. 0 makes wsd a manager of programs alone: no hub, no socket for clients; a change from or to 0 takes a "
+                + "restart of wsd itself."),
         SchemaKey(
             "workers.maxMemory", \.workers.maxMemory, .size(16 * mebibyte...1024 * gibibyte, zero: "no limit"),
             "Resident memory above which a worker is replaced, its clients drained as by a reload."),

@@ -8,6 +8,10 @@ struct EntrySchema: Sendable {
     var fields: [Field]
     /// Some entries as they may stand in the file, without indentation.
     var example: String
+    /// Messages name an entry by its `name`, too.
+    var isLabelled: Bool
+    /// Words that people know from elsewhere, in lower case without `_` and `-`, and the keys for the same thing here.
+    var synonyms: [String: String]
     /// Reads entries, each a list of words with their texts. Changes nothing unless all are valid.
     var assign: @Sendable (inout WsdConfiguration, [[(leaf: String, texts: [String])]], ValueContext) -> [Fault]
     var text: @Sendable (WsdConfiguration, Style) -> String
@@ -20,8 +24,11 @@ struct EntrySchema: Sendable {
         /// As it would stand in the file.
         var defaultText: String
         var secret: Bool
-        var isList: Bool
+        var hidesValues: Bool
+        var list: ListForm?
         var isRequired: Bool
+        /// In words, what holds where the default has no text.
+        var unset: String?
     }
 
     /// A value of an entry that is not one.
@@ -41,13 +48,16 @@ struct EntrySchema: Sendable {
 
     init<Entry: Sendable>(
         _ path: any WritableKeyPath<WsdConfiguration, [Entry]> & Sendable, of fresh: Entry,
-        _ fields: [SchemaField<Entry>], example: String
+        _ fields: [SchemaField<Entry>], isLabelled: Bool, synonyms: [String: String],
+        complete: @escaping @Sendable (inout Entry, ValueContext) -> Void, example: String
     ) {
+        self.isLabelled = isLabelled
+        self.synonyms = synonyms
         let descriptions = fields.map { field in
             Field(
                 leaf: field.leaf, documentation: field.documentation, allowed: field.allowed,
-                defaultText: field.access.text(fresh), secret: field.secret, isList: field.isList,
-                isRequired: field.isRequired)
+                defaultText: field.access.text(fresh), secret: field.secret, hidesValues: field.hidesValues,
+                list: field.list, isRequired: field.isRequired, unset: field.unset)
         }
         self.fields = descriptions
         self.example = example
@@ -64,6 +74,7 @@ struct EntrySchema: Sendable {
                         faults.append(Fault(entry: number, field: descriptions[index], item: error))
                     }
                 }
+                complete(&value, context)
                 values.append(value)
             }
             if faults.isEmpty { configuration[keyPath: path] = values }
@@ -73,8 +84,14 @@ struct EntrySchema: Sendable {
             let entries = configuration[keyPath: path].map { entry in
                 let set = fields.filter { $0.isRequired || !$0.access.equal(entry, fresh) }
                 let pairs = set.map { field in
-                    let hidden = field.secret && style == .shown
-                    return "\(field.leaf): \(hidden ? "\"********\"" : field.access.text(entry))"
+                    let written = field.access.written(entry)
+                    let shown =
+                        switch style {
+                        case .shown where field.secret: WrittenValue.one("********")
+                        case .shown where field.hidesValues: written.hidden
+                        case .shown, .written: written
+                        }
+                    return "\(field.leaf): \(shown.yaml)"
                 }
                 return "{\(pairs.joined(separator: ", "))}"
             }
@@ -88,4 +105,16 @@ struct EntrySchema: Sendable {
     }
 
     func field(_ leaf: String) -> Field? { fields.first { $0.leaf == leaf } }
+
+    /// How messages call an entry: `routes[0]`, `programs[1] (api)`.
+    func label(_ key: String, _ number: Int, name: String?) -> String {
+        guard isLabelled, let name else { return "\(key)[\(number)]" }
+        return "\(key)[\(number)] (\(ShownText.plain(name)))"
+    }
+
+    /// The key that a word which is none was probably meant to be.
+    func meant(by word: String) -> String? {
+        let simple = word.lowercased().filter { $0 != "_" && $0 != "-" }
+        return synonyms[simple] ?? Suggestion.nearest(to: word, among: fields.map(\.leaf))
+    }
 }

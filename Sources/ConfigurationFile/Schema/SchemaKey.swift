@@ -86,17 +86,20 @@ extension SchemaKey {
     /// A key with a list of mappings.
     init<Entry>(
         _ name: String, entries path: Path<[Entry]>, of fresh: Entry, _ fields: [SchemaField<Entry>], allowed: String,
-        takesCredential: Bool = false, example: String, _ documentation: String
+        takesCredential: Bool = false, labelled: Bool = false, synonyms: [String: String] = [:],
+        complete: @escaping @Sendable (inout Entry, ValueContext) -> Void = { _, _ in }, example: String,
+        _ documentation: String
     ) {
-        let entries = EntrySchema(path, of: fresh, fields, example: example)
+        let schema = EntrySchema(
+            path, of: fresh, fields, isLabelled: labelled, synonyms: synonyms, complete: complete, example: example)
         self.init(
             name: name, variable: Self.variable(for: name), flags: [], documentation: documentation, allowed: allowed,
-            defaultText: entries.text(WsdConfiguration(), .written), reloadable: true, secret: false, isList: false,
-            entries: entries, takesCredential: takesCredential,
+            defaultText: schema.text(WsdConfiguration(), .written), reloadable: true, secret: false, isList: false,
+            entries: schema, takesCredential: takesCredential,
             access: FieldAccess(
                 assign: { (_, _, _) throws(InvalidItem) in throw InvalidItem(index: 0, reason: InvalidValue()) },
-                text: { entries.text($0, .written) },
-                equal: { entries.equal($0, $1) },
+                written: { .yaml(schema.text($0, .written)) },
+                equal: { schema.equal($0, $1) },
                 copy: { $1[keyPath: path] = $0[keyPath: path] }
             ))
     }

@@ -113,7 +113,7 @@ extension ValueFormat<Int> {
         )
     }
 
-    private static func sizeFactor(_ name: Substring) -> Int? {
+    static func sizeFactor(_ name: Substring) -> Int? {
         let lowered = name.lowercased()
         return Quantity.sizes.first { unit in
             let full = unit.name.lowercased()

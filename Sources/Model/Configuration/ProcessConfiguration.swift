@@ -8,6 +8,10 @@ package struct WorkersConfiguration: Equatable, Sendable, Codable {
     /// Silence after which a child counts as stuck and is killed; 2 s…10 min. Children send a heartbeat every second.
     package var heartbeatTimeout = Duration.seconds(5)
 
+    /// Counted 0 by the configuration: no worker, no hub and no socket of the service's own, programs alone. (`wsctl scale 0` is
+    /// something else: there the hub and the sockets stay.)
+    package var areOff: Bool { count == 0 }
+
     package init() {}
 }
 

@@ -8,6 +8,8 @@ package struct WsdConfiguration: Equatable, Sendable, Codable {
     package var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
     /// Paths that another server answers.
     package var routes: [RouteConfiguration] = []
+    /// Programs of the team's own that the supervisor keeps.
+    package var programs: [ProgramConfiguration] = []
     package var workers = WorkersConfiguration()
     package var restart = RestartConfiguration()
     package var reload = ReloadConfiguration()

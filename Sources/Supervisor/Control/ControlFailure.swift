@@ -25,6 +25,11 @@ struct ControlFailure: Error, HTTPResponseError, Equatable {
         Self(status: .conflict, error: ControlError(code: "busy", message: message))
     }
 
+    /// Not as things stand, however often it is tried.
+    static func conflict(_ message: String) -> Self {
+        Self(status: .conflict, error: ControlError(code: "conflict", message: message))
+    }
+
     static func unavailable(_ message: String) -> Self {
         Self(status: .serviceUnavailable, error: ControlError(code: "unavailable", message: message))
     }

@@ -15,7 +15,9 @@ extension ControlRoutes {
     /// `GET /v1/logs`. A follower that reads too slowly skips what the store let go meanwhile: it finds a line of the
     /// supervisor in its place that counts what is missing (field `log.skipped`).
     @Sendable func logs(_ request: Request, _ context: ControlContext) async throws -> Response {
-        let names: Set<String> = ["follow", "lines", "worker", "source", "level", "since", "grep", "after"]
+        let names: Set<String> = [
+            "follow", "lines", "worker", "program", "stream", "source", "level", "since", "grep", "after",
+        ]
         let query = try QueryParameters(request.uri, names: names)
         var filter = LogFilter(
             source: query.text("source"), level: try query.level("level") ?? .trace,
@@ -23,6 +25,13 @@ extension ControlRoutes {
         if let worker = try query.integer("worker", in: 1...Int(UInt16.max)) {
             guard filter.source == nil else { throw ControlFailure.badRequest("Give either “worker” or “source”.") }
             filter.worker = worker
+        }
+        filter.program = query.text("program")
+        if let stream = query.text("stream") {
+            guard let known = LogStream(rawValue: stream) else {
+                throw ControlFailure.badRequest("“stream” must be out or err, not “\(stream)”.")
+            }
+            filter.stream = known
         }
         let after = try query.integer("after", in: 0...Int.max)
         // With a time or a cursor all that is newer is meant, not the last hundred.

@@ -18,6 +18,7 @@ enum PrometheusText {
         totals(status.totals, &page)
         processes(status.processes, &page)
         memory(status.memory, &page)
+        if let programs = status.programs { ProgramMetrics.write(programs, into: &page) }
         let serving = serving(status.processes)
         ProcessMetrics.write(
             workers: serving.compactMap { process in

@@ -9,7 +9,9 @@ import Wire
 
 extension FleetDriver {
     func spawn(_ instance: InstanceID, _ slot: SlotID, _ revision: Int) {
-        let configuration = (configurations[revision] ?? configuration).configuration
+        var configuration = (configurations[revision] ?? configuration).configuration
+        // Not theirs to know.
+        configuration.programs = []
         var launch = ChildConfiguration(
             slot: slot, instance: instance, configuration: configuration, hubSocket: setup.hubSocket,
             listeners: slot.role == .worker ? setup.listeners : [], serviceStartedAt: setup.startedAtTime,
@@ -148,6 +150,7 @@ extension FleetDriver {
     /// Puts a question to all living children of a role. The stream ends when all have answered, or after
     /// ``ChildQueries/deadline`` of silence.
     func ask(_ query: ChildQuery, role: ChildRole) throws -> AsyncStream<ChildAnswer> {
+        guard machine.servesClients else { throw ControlFailure.conflict(OperationRefusal.noWorkers.description) }
         guard !queries.isFull else {
             throw ControlFailure.unavailable("Too many questions at once. Try again in a moment.")
         }

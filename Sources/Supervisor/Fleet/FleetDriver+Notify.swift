@@ -26,16 +26,26 @@ extension FleetDriver {
         system.notify(["STATUS=\(text)"])
     }
 
-    /// `4 workers, 120 clients; worker 3 failed: …`: one line.
+    /// `4 workers, 120 clients; 2 of 3 programs; worker 3 failed: …`: one line.
     func statusText() -> String {
         let snapshot = machine.snapshot(now: now())
+        let programs = programs.statuses()
+        var parts = [snapshot.servesClients ? workersText(snapshot) : "no workers"]
+        if !programs.isEmpty {
+            let running = programs.count { [.ready, .finished].contains($0.state) }
+            let count = running == programs.count ? "\(running)" : "\(running) of \(programs.count)"
+            parts.append("\(count) \(programs.count == 1 ? "program" : "programs")")
+        }
+        if let operation = snapshot.operation { parts.append("\(operation) in progress") }
+        parts += snapshot.problems + ProgramsDriver.problems(programs)
+        return LogText.escaped(String(parts.joined(separator: "; ").prefix(500)))
+    }
+
+    private func workersText(_ snapshot: FleetSnapshot) -> String {
         let serving = snapshot.processes.filter { $0.slot.role == .worker && $0.state == .ready }.count
         let clients = children.values.reduce(0) { $0 &+ ($1.slot.role == .worker ? $1.counters.clients : 0) }
-        var text = serving == snapshot.workersWanted ? "\(serving)" : "\(serving) of \(snapshot.workersWanted)"
-        text +=
-            " \(snapshot.workersWanted == 1 ? "worker" : "workers"), \(clients) \(clients == 1 ? "client" : "clients")"
-        if let operation = snapshot.operation { text += "; \(operation) in progress" }
-        for problem in snapshot.problems { text += "; \(problem)" }
-        return LogText.escaped(String(text.prefix(500)))
+        let count = serving == snapshot.workersWanted ? "\(serving)" : "\(serving) of \(snapshot.workersWanted)"
+        return "\(count) \(snapshot.workersWanted == 1 ? "worker" : "workers"), "
+            + "\(clients) \(clients == 1 ? "client" : "clients")"
     }
 }

@@ -16,6 +16,18 @@ enum OperationRequest: Sendable, Equatable {
 extension FleetDriver {
     /// Starts an operation. The stream ends with its last word.
     func begin(_ request: OperationRequest) throws(ControlFailure) -> AsyncStream<OperationProgress> {
+        let (stream, continuation) = AsyncStream.makeStream(of: OperationProgress.self)
+        let listener = FleetOperationListener(
+            progress: { step in
+                continuation.yield(step)
+                if step.done { continuation.finish() }
+            },
+            abandoned: { continuation.finish() })
+        try begin(request, listener)
+        return stream
+    }
+
+    func begin(_ request: OperationRequest, _ listener: FleetOperationListener) throws(ControlFailure) {
         let response: OperationResponse
         switch request {
         case .reload: response = try requestReload()
@@ -27,10 +39,8 @@ extension FleetDriver {
         switch response {
         case .refused(let refusal): throw ControlFailure(refusal)
         case .accepted(let id, let actions):
-            let (stream, continuation) = AsyncStream.makeStream(of: OperationProgress.self)
-            operations[id, default: []].append(continuation)
+            operations[id, default: []].append(listener)
             perform(actions)
-            return stream
         }
     }
 
@@ -59,6 +69,7 @@ extension FleetDriver {
         hasHurried = true
         log.takeOwn(.warning, "Hurrying: another signal to stop came", ["signal": name])
         input { $0.hurryRequested(now: now()) }
+        programs.hurry()
     }
 
     private func requestReload() throws(ControlFailure) -> OperationResponse {
@@ -96,8 +107,7 @@ extension FleetDriver {
                 .warning, "These keys take effect only when wsd itself is restarted",
                 ["keys": fixed.joined(separator: ", ")])
         }
-        var next = loaded
-        next.configuration = ConfigurationLoader.reloaded(old, to: loaded.configuration)
+        let next = ConfigurationLoader.reloaded(configuration, to: loaded)
         lastRevision += 1
         configurations[lastRevision] = next
         let response = machine.reloadRequested(
@@ -119,24 +129,33 @@ extension FleetDriver {
         configuration = next
         log.configure(next.configuration.log)
         logOutput.setLevel(next.configuration.log.level)
+        programs.configured(next.configuration.programs)
         guard levelChanged else { return }
         for child in children.values { child.send(.logLevel(next.configuration.log.level)) }
     }
 
     func progress(_ id: OperationID, _ progress: OperationProgress) {
         log.takeOwn(.debug, "Operation goes on", ["operation": progress.operation, "progress": progress.message])
-        for waiter in operations[id] ?? [] { waiter.yield(progress) }
+        for listener in operations[id] ?? [] { listener.progress(progress) }
     }
 
     func finished(_ id: OperationID, _ operation: FleetOperation, _ result: OperationResult) {
         let succeeded = if case .succeeded = result { true } else { false }
         let last = OperationProgress(
             operation: operation.description, message: result.message, done: true, succeeded: succeeded)
-        for waiter in operations.removeValue(forKey: id) ?? [] {
-            waiter.yield(last)
-            waiter.finish()
-        }
+        let listeners = operations.removeValue(forKey: id) ?? []
+        // The programs end after the fleet: only then the service has stopped.
+        if operation == .stop { return lastWords = (last, listeners) }
+        for listener in listeners { listener.progress(last) }
     }
+}
+
+/// Who waits for an operation of the fleet.
+struct FleetOperationListener {
+    /// Each step; the last one is `done`.
+    var progress: (OperationProgress) -> Void
+    /// The service ends without a last word.
+    var abandoned: () -> Void
 }
 
 extension ControlFailure {
@@ -146,6 +165,7 @@ extension ControlFailure {
         case .unknownSlot: self = .notFound(refusal.description)
         case .impossibleCount: self = .badRequest(refusal.description)
         case .notRunning: self = .unavailable(refusal.description)
+        case .noWorkers: self = .conflict(refusal.description)
         }
     }
 }

@@ -9,8 +9,11 @@ extension FleetDriver {
         let now = now()
         var snapshot = machine.snapshot(now: now)
         let problems = [log.problem].compactMap(\.self) + childProblems
-        if !problems.isEmpty, snapshot.health == .ok { snapshot.health = .degraded }
-        snapshot.problems += problems
+        let programs = programs.statuses()
+        let isDegraded = !problems.isEmpty || ProgramsDriver.isDegraded(programs)
+        if isDegraded, snapshot.health == .ok { snapshot.health = .degraded }
+        if snapshot.health == .ok, !hasSaidReady { snapshot.health = .starting }
+        snapshot.problems += problems + ProgramsDriver.problems(programs)
         if let warning = certificateWarning { snapshot.problems.append(warning) }
         var status = ServiceStatus(
             version: WsdVersion.current, pid: pid, mode: configuration.configuration.mode,
@@ -20,6 +23,8 @@ extension FleetDriver {
             underSystemd: setup.underSystemd, workersWanted: snapshot.workersWanted,
             processes: processes(snapshot, now: now),
             totals: totals(snapshot, now: now))
+        status.managesOnly = snapshot.servesClients ? nil : true
+        status.programs = programs.isEmpty ? nil : programs
         status.memory = snapshot.memory.map {
             ServiceMemory($0.reading, events: $0.events, strainedAgo: $0.strainedAgo?.inSeconds)
         }

@@ -18,6 +18,7 @@ final class FleetDriver {
     let log: LogCenter
     let logOutput: SupervisorLogOutput
     let system: any ChildSystem
+    let programs: ProgramsDriver
     let setup: FleetSetup
     let pid = getpid()
 
@@ -30,7 +31,7 @@ final class FleetDriver {
 
     var children: [InstanceID: Child] = [:]
     var queries = ChildQueries()
-    var operations: [OperationID: [AsyncStream<OperationProgress>.Continuation]] = [:]
+    var operations: [OperationID: [FleetOperationListener]] = [:]
     var endedWorkers = ChildCounters()
     var endedHubs = ChildCounters()
     /// By number.
@@ -56,10 +57,15 @@ final class FleetDriver {
     var stopSignalledAt: MonotonicTime?
     /// A signal has hurried the stop.
     var hasHurried = false
+    var isFleetReady = false
+    var hasSaidReady = false
+    /// The result of a stop, held until the programs have ended, too.
+    var lastWords: (last: OperationProgress, listeners: [FleetOperationListener])?
+    var secondsOfWaiting = 0
 
     init(
         eventLoop: any EventLoop, setup: FleetSetup, configuration: LoadedConfiguration, log: LogCenter,
-        logOutput: SupervisorLogOutput, system: any ChildSystem
+        logOutput: SupervisorLogOutput, system: any ChildSystem, programs: ProgramsDriver
     ) {
         self.eventLoop = eventLoop
         self.setup = setup
@@ -67,18 +73,21 @@ final class FleetDriver {
         self.log = log
         self.logOutput = logOutput
         self.system = system
+        self.programs = programs
         configurations = [1: configuration]
         machine = FleetStateMachine(
             policy: FleetPolicy(configuration.configuration, cores: setup.cores), revision: 1, seed: setup.seed)
     }
 
-    /// Starts hub and workers.
+    /// Starts hub, workers and programs.
     func start() {
         log.takeOwn(.info, "Starting", ["version": WsdVersion.current, "process.pid": String(pid)])
         for warning in configuration.warnings { log.takeOwn(.warning, warning, [:]) }
         input { $0.start(now: now()) }
         startMemoryWatch()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        programs.settled = { bound.value.sayReady() }
+        programs.start(configuration.configuration.programs)
         secondTimer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             bound.value.secondPassed()
         }
@@ -118,8 +127,11 @@ final class FleetDriver {
             progress(id, OperationProgress(operation: operation.description, message: message))
         case .operationFinished(let id, let operation, let result): finished(id, operation, result)
         case .event(let event): log.takeOwn(event.severity, event.message, event.fields, about: event.slot)
+        case .notify(.ready): fleetIsReady()
+        // To the service manager it still starts.
+        case .notify(.reloading) where !hasSaidReady, .notify(.reloaded) where !hasSaidReady: break
         case .notify(let notification): notify(notification)
-        case .exit(let code): end(code)
+        case .exit(let code): fleetEnded(code)
         }
     }
 
@@ -152,6 +164,8 @@ final class FleetDriver {
             ownResident = usage.resident
         }
         for child in children.values { child.pump.reportDropped() }
+        programs.secondPassed()
+        askForTime()
         log.reportTrouble()
         log.wake()
         notifyStatus()
@@ -185,7 +199,7 @@ final class FleetDriver {
 
     // MARK: - The end
 
-    private func end(_ code: Int32) {
+    func end(_ code: Int32) {
         guard !isEnding else { return }
         isEnding = true
         wake?.task.cancel()
@@ -193,7 +207,7 @@ final class FleetDriver {
         secondTimer?.cancel()
         memoryWatch?.stop()
         queries.closeAll()
-        for waiters in operations.values { waiters.forEach { $0.finish() } }
+        for waiters in operations.values { waiters.forEach { $0.abandoned() } }
         operations = [:]
         secondWaiters.forEach { $0.succeed() }
         secondWaiters = []

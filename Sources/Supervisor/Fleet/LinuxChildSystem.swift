@@ -14,7 +14,7 @@ final class LinuxChildSystem: ChildSystem {
     private var listeners: [ListeningSocket]
     private var watcher: ProcessWatcher?
     private var pids: [InstanceID: Int32] = [:]
-    private var exits: [Int32: (instance: InstanceID, exited: (ProcessExit) -> Void)] = [:]
+    private var exits: [Int32: (ProcessExit) -> Void] = [:]
 
     /// - Parameters:
     ///   - listeners: owned from here on.
@@ -32,7 +32,6 @@ final class LinuxChildSystem: ChildSystem {
     }
 
     func spawn(_ configuration: ChildConfiguration, exited: @escaping (ProcessExit) -> Void) throws -> LaunchedChild {
-        guard let watcher else { throw ChildSystemError(description: "The service is ending") }
         let link = try Descriptors.socketPair()
         defer { Descriptors.close(link.theirs) }
         do {
@@ -44,15 +43,13 @@ final class LinuxChildSystem: ChildSystem {
                     arguments: ["wsd", configuration.slot.role.rawValue], environment: environment,
                     descriptors: descriptors(for: configuration.slot, link: link.theirs, log: log.write))
                 KillPreference.expose(child: process.pid)
-                pids[configuration.instance] = process.pid
-                exits[process.pid] = (configuration.instance, exited)
-                do {
-                    try watcher.watch(process)
-                } catch {
-                    // Nobody could see its end: it must not live.
-                    abandon(configuration.instance, process.pid)
-                    throw error
+                let instance = configuration.instance
+                let bound = NIOLoopBound((system: self, exited: exited), eventLoop: eventLoop)
+                try watch(process) { exit in
+                    bound.value.system.pids[instance] = nil
+                    bound.value.exited(exit)
                 }
+                pids[instance] = process.pid
                 return LaunchedChild(pid: process.pid, link: link.ours, log: log.read)
             } catch {
                 Descriptors.close(log.read)
@@ -68,6 +65,28 @@ final class LinuxChildSystem: ChildSystem {
         guard let pid = pids[instance] else { return }
         watcher?.signal(pid, SIGKILL)
     }
+
+    /// Waits for the end of a child of this process, which is ended at once where that is not possible. There is one watcher for
+    /// all: another one would take its children for strangers.
+    ///
+    /// - Parameter exited: called once, later, on the event loop.
+    func watch(_ process: SpawnedProcess, exited: @escaping (ProcessExit) -> Void) throws {
+        guard let watcher else {
+            abandon(process.pid)
+            Descriptors.close(process.pidfd)
+            throw ChildSystemError(description: "The service is ending")
+        }
+        exits[process.pid] = exited
+        do {
+            try watcher.watch(process)
+        } catch {
+            abandon(process.pid)
+            throw error
+        }
+    }
+
+    /// Nothing when the process has ended.
+    func signal(_ pid: Int32, _ signal: Int32) { watcher?.signal(pid, signal) }
 
     /// A child has ended that may be none of the service's: as process 1 of a container it gets all orphans.
     func reapStrangers() { watcher?.reapStrangers() }
@@ -113,13 +132,11 @@ final class LinuxChildSystem: ChildSystem {
     }
 
     private func ended(_ pid: Int32, _ exit: ProcessExit) {
-        guard let (instance, exited) = exits.removeValue(forKey: pid) else { return }
-        pids[instance] = nil
-        exited(exit)
+        exits.removeValue(forKey: pid)?(exit)
     }
 
-    private func abandon(_ instance: InstanceID, _ pid: Int32) {
-        pids[instance] = nil
+    /// Nobody could see its end: it must not live.
+    private func abandon(_ pid: Int32) {
         exits[pid] = nil
         Glibc.kill(pid, SIGKILL)
         var status: Int32 = 0

@@ -8,7 +8,9 @@ enum JournalRecord {
     /// Longest name of a field that the journal takes, bytes.
     static let maxName = 64
     /// Names of wsd's own, which no field of a line takes.
-    private static let own: Set<String> = ["WSD_SOURCE", "WSD_WORKER", "WSD_PID", "WSD_LEVEL"]
+    private static let own: Set<String> = [
+        "WSD_SOURCE", "WSD_WORKER", "WSD_PROGRAM", "WSD_STREAM", "WSD_PID", "WSD_LEVEL",
+    ]
     /// Fields whose usual names are longer than what they are searched by.
     private static let short = ["client.id": "WSD_CLIENT", "room.id": "WSD_ROOM", "user.id": "WSD_USER"]
 
@@ -22,6 +24,8 @@ enum JournalRecord {
         append("WSD_PID", String(entry.pid), to: &record)
         append("WSD_LEVEL", entry.level.rawValue, to: &record)
         if let worker = entry.worker { append("WSD_WORKER", String(worker), to: &record) }
+        if let program = entry.program { append("WSD_PROGRAM", program, to: &record) }
+        if let stream = entry.stream { append("WSD_STREAM", stream.rawValue, to: &record) }
         for (key, value) in entry.fields.sorted(by: { $0.key < $1.key }) { append(name(key), value, to: &record) }
         return record
     }

@@ -2,6 +2,7 @@ import Glibc
 import LinuxSystem
 import Model
 import NIOCore
+import Supervision
 import Wire
 
 /// Takes the log lines of all processes, keeps them, writes them on and hands them to whoever follows. Confined to the
@@ -81,20 +82,23 @@ final class LogCenter {
     func take(_ line: ParsedLogLine, from source: LogSource) {
         let now = Clocks.wallSeconds()
         let time = line.time.flatMap { abs($0 - now) <= Self.believedSkew ? $0 : nil } ?? now
-        append(
-            time: time, source: source.name, worker: source.worker, pid: source.pid, level: line.level,
-            message: line.message, fields: line.fields)
+        append(time: time, source, level: line.level, message: line.message, fields: line.fields)
     }
 
     /// A line of the supervisor itself; left out below the configured level.
     ///
-    /// - Parameter slot: whom it is about: a reader of that worker's lines finds it among them.
-    func takeOwn(_ level: LogLevel, _ message: String, _ fields: [String: String], about slot: SlotID? = nil) {
+    /// - Parameters:
+    ///   - slot: whom it is about: a reader of that worker's lines finds it among them.
+    ///   - program: the same for a program.
+    func takeOwn(
+        _ level: LogLevel, _ message: String, _ fields: [String: String], about slot: SlotID? = nil,
+        program: String? = nil
+    ) {
         guard level >= settings.level else { return }
-        append(
-            time: Clocks.wallSeconds(), source: LogSource.supervisorName,
-            worker: slot?.role == .worker ? slot?.number : nil, pid: pid, level: level, message: message, fields: fields
-        )
+        let source = LogSource(
+            name: LogSource.supervisorName, worker: slot?.role == .worker ? slot?.number : nil, program: program,
+            pid: pid)
+        append(time: Clocks.wallSeconds(), source, level: level, message: message, fields: fields)
     }
 
     /// Lines of a child that were read, but not kept.
@@ -102,7 +106,7 @@ final class LogCenter {
         guard count > 0 else { return }
         droppedBySource[source.name, default: 0] += count
         append(
-            time: Clocks.wallSeconds(), source: source.name, worker: source.worker, pid: source.pid, level: .warning,
+            time: Clocks.wallSeconds(), source, level: .warning,
             message: "Log lines were dropped: the process writes faster than they can be kept",
             fields: ["log.dropped": String(count)])
     }
@@ -191,11 +195,11 @@ final class LogCenter {
     }
 
     private func append(
-        time: Double, source: String, worker: Int?, pid: Int32, level: LogLevel, message: String,
-        fields: [String: String]
+        time: Double, _ source: LogSource, level: LogLevel, message: String, fields: [String: String]
     ) {
         let entry = store.append(
-            time: time, source: source, worker: worker, pid: pid, level: level, message: message, fields: fields)
+            time: time, source: source.name, worker: source.worker, program: source.program, stream: source.stream,
+            pid: source.pid, level: level, message: message, fields: fields)
         if journal != nil {
             console?.write(JournalDestination.frame(JournalRecord.encode(entry)))
         } else if let console {
@@ -239,7 +243,21 @@ struct LogSource: Sendable, Equatable {
 
     var name: String
     var worker: Int?
+    var program: String?
+    var stream: LogStream?
     var pid: Int32
+
+    init(name: String, worker: Int? = nil, program: String? = nil, stream: LogStream? = nil, pid: Int32) {
+        self.name = name
+        self.worker = worker
+        self.program = program
+        self.stream = stream
+        self.pid = pid
+    }
+
+    init(process: ProgramProcessID, stream: LogStream, pid: Int32) {
+        self.init(name: process.description, program: process.program, stream: stream, pid: pid)
+    }
 
     init(slot: SlotID, pid: Int32) {
         name = slot.description

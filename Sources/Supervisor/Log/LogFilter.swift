@@ -3,10 +3,14 @@ import Wire
 
 /// Which log lines a reader wants. Empty: all.
 struct LogFilter: Sendable, Equatable {
-    /// `supervisor`, `hub`, `worker 1`.
+    /// `supervisor`, `hub`, `worker 1`, `api:1`.
     var source: String?
     /// Lines of this worker, and the supervisor's about it.
     var worker: Int?
+    /// Lines of this program's processes, and the supervisor's about it.
+    var program: String?
+    /// Lines of programs that came this way.
+    var stream: LogStream?
     /// Lines of this level or above.
     var level: LogLevel
     /// Seconds since 1970; older lines are left out.
@@ -30,12 +34,14 @@ struct LogFilter: Sendable, Equatable {
 
     /// Whether a source can have lines that match.
     func wants(source: String) -> Bool {
+        if let program, source != LogSource.supervisorName, !source.hasPrefix(program + ":") { return false }
         if let worker, source != LogSource.supervisorName { return source == SlotID.worker(worker).description }
         return self.source == nil || self.source == source
     }
 
     func matches(_ entry: LogEntry) -> Bool {
-        guard wants(source: entry.source), worker == nil || entry.worker == worker, entry.level >= level,
+        guard wants(source: entry.source), worker == nil || entry.worker == worker,
+            program == nil || entry.program == program, stream == nil || entry.stream == stream, entry.level >= level,
             since.map({ entry.time >= $0 }) ?? true
         else { return false }
         guard let needle else { return true }

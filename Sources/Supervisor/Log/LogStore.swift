@@ -14,18 +14,29 @@ struct LogStore: Sendable {
     /// What an entry costs besides its text: the value, its headers on the heap, its share of the ring.
     static let entryOverhead = 160
     static let fieldOverhead = 64
+    /// Sources kept at a time: programs come and go. Beyond that the one that has been silent for longest is forgotten.
+    static let maxSources = 4096
 
     private struct Ring {
         var entries: Deque<LogEntry> = []
         var bytes = 0
-        /// Ordinal of `entries.first`: how many lines of this source were let go.
-        var first = 0
+        /// Ordinal of its first line ever. One that is made anew begins above all ordinals of the one before.
+        let start: Int
+        /// Ordinal of `entries.first`: with `start` it says how many lines were let go.
+        var first: Int
+        /// Of its newest line.
+        var lastSequence = 0
+
+        init(start: Int) {
+            (self.start, first) = (start, start)
+        }
 
         var end: Int { first + entries.count }
 
         mutating func add(_ entry: LogEntry, _ size: Int) {
             entries.append(entry)
             bytes += size
+            lastSequence = entry.sequence
         }
 
         /// Lets the oldest lines go. Returns their bytes.
@@ -66,17 +77,17 @@ struct LogStore: Sendable {
     /// Takes one line and returns it as kept: numbered, and cut where it was too long.
     @discardableResult
     mutating func append(
-        time: Double, source: String, worker: Int?, pid: Int32, level: LogLevel, message: String,
-        fields: [String: String]
+        time: Double, source: String, worker: Int?, program: String? = nil, stream: LogStream? = nil, pid: Int32,
+        level: LogLevel, message: String, fields: [String: String]
     ) -> LogEntry {
         var entry = LogEntry(
-            sequence: nextSequence, time: time, source: source, worker: worker, pid: pid, level: level,
-            message: message,
-            fields: fields)
+            sequence: nextSequence, time: time, source: source, worker: worker, program: program, stream: stream,
+            pid: pid, level: level, message: message, fields: fields)
         nextSequence += 1
         Self.cut(&entry)
         let size = Self.size(of: entry)
-        rings[source, default: Ring()].add(entry, size)
+        if rings[source] == nil { makeRoomForSource() }
+        rings[source, default: Ring(start: entry.sequence)].add(entry, size)
         bytes += size
         trim(source)
         trimTotal()
@@ -113,7 +124,7 @@ struct LogStore: Sendable {
         var skipped = 0
         var more = false
         for (source, ring) in rings where filter.wants(source: source) {
-            var next = cursor.next[source] ?? 0
+            var next = max(cursor.next[source] ?? 0, ring.start)
             if next < ring.first {
                 skipped += ring.first - next
                 next = ring.first
@@ -129,6 +140,13 @@ struct LogStore: Sendable {
         }
         found.sort { $0.sequence < $1.sequence }
         return (found, skipped, more)
+    }
+
+    private mutating func makeRoomForSource() {
+        guard rings.count >= Self.maxSources,
+            let oldest = rings.min(by: { $0.value.lastSequence < $1.value.lastSequence })?.key
+        else { return }
+        bytes -= rings.removeValue(forKey: oldest)?.bytes ?? 0
     }
 
     private mutating func trim(_ source: String) {

@@ -31,10 +31,16 @@ enum LogText {
         return line
     }
 
-    /// One JSON object and a line feed: time (RFC 3339, UTC), level, source, pid, message, then the fields under `fields`.
+    /// One JSON object and a line feed: time (RFC 3339, UTC), level, source, program and stream where they apply, pid, message,
+    /// then the fields under `fields`.
     static func json(_ entry: LogEntry) -> String {
         var line = #"{"time":"\#(UTCTime.text(entry.time))","level":"\#(entry.level.rawValue)","source":"#
         appendJSON(entry.source, to: &line)
+        if let program = entry.program {
+            line += #","program":"#
+            appendJSON(program, to: &line)
+        }
+        if let stream = entry.stream { line += #","stream":"\#(stream.rawValue)""# }
         line += #","pid":\#(entry.pid),"message":"#
         appendJSON(entry.message, to: &line)
         if !entry.fields.isEmpty {

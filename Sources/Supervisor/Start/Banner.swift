@@ -9,7 +9,8 @@ struct Banner {
     var isSecure = false
     /// Where browsers are sent on to https.
     var redirects: [ListenAddress] = []
-    var workers: Int
+    /// `nil`: it keeps programs alone.
+    var workers: Int?
     var controlSocket: String
     /// How `wsctl` finds this service: empty where it looks by itself.
     var socketFlag: String
@@ -20,18 +21,17 @@ struct Banner {
     /// The last line is the address to open.
     func text(coloured: Bool) -> String {
         func strong(_ text: String) -> String { coloured ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
-        let workers = "\(workers) \(workers == 1 ? "worker" : "workers")"
+        let workers = workers.map { "\($0) \($0 == 1 ? "worker" : "workers")" } ?? "programs only, no workers"
         var lines = [
             "",
             "  \(strong("wsd \(version)")) is ready: \(workers), \(mode == .dev ? "development" : "production") mode",
             "  configuration   \(configurationFile.map(LogText.escaped) ?? "defaults (no wsd.yaml found)")",
             "  control socket  \(LogText.escaped(controlSocket))",
-            "  listening on    \(addresses.map(Self.listening).joined(separator: ", "))",
             "  next            wsctl status\(socketFlag)  ·  wsctl logs -f\(socketFlag)  ·  Ctrl-C stops",
         ]
-        if !redirects.isEmpty {
-            lines.insert(
-                "  redirects from  \(redirects.map(Self.listening).joined(separator: ", "))", at: lines.count - 1)
+        for (name, addresses) in [("listening on  ", addresses), ("redirects from", redirects)] where !addresses.isEmpty
+        {
+            lines.insert("  \(name)  \(addresses.map(Self.listening).joined(separator: ", "))", at: lines.count - 1)
         }
         if let first = addresses.first.map({ Self.url($0, isSecure: isSecure) }) {
             lines.append("")
@@ -42,7 +42,7 @@ struct Banner {
 
     var fields: [String: String] {
         var fields = [
-            "version": version, "mode": mode.rawValue, "workers": String(workers), "control.socket": controlSocket,
+            "version": version, "mode": mode.rawValue, "workers": String(workers ?? 0), "control.socket": controlSocket,
             "listen": addresses.map { Self.url($0, isSecure: isSecure) }.joined(separator: " "),
         ]
         fields["configuration.file"] = configurationFile

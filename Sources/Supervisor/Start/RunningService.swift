@@ -23,6 +23,7 @@ final class RunningService {
     private let format: LogCenter.Format
     private let usesJournal: Bool
     private let system: LinuxChildSystem
+    private let programSystem: LinuxProgramSystem
     private let logOutput: SupervisorLogOutput
     private let hadTerminal = Terminal.hasControlling
     private let startedAt: MonotonicTime
@@ -36,7 +37,7 @@ final class RunningService {
 
     init(
         eventLoop: any EventLoop, loader: ConfigurationLoader, loaded: LoadedConfiguration, sockets: ServiceSockets,
-        startedAt: MonotonicTime, startedAtTime: Double, ended: @escaping (Int32) -> Void
+        startedAt: MonotonicTime, startedAtTime: Double, originalLimit: Int, ended: @escaping (Int32) -> Void
     ) throws(SystemError) {
         self.eventLoop = eventLoop
         self.loader = loader
@@ -58,11 +59,29 @@ final class RunningService {
         }
         system = try LinuxChildSystem(
             eventLoop: eventLoop, listeners: sockets.listeners + sockets.redirects, environment: loader.environment)
+        programSystem = LinuxProgramSystem(
+            eventLoop: eventLoop, children: system,
+            setup: LinuxProgramSystem.Setup(
+                environment: loader.environment, controlSocket: sockets.paths.controlSocket,
+                folder: Self.folder(loaded, loader), descriptorLimit: originalLimit,
+                memory: ProgramMemory.path(configuration.history, environment: loader.environment, uid: geteuid())))
+        programSystem.trouble = { level, message, fields in bound.value.takeOwn(level, message, fields) }
+    }
+
+    /// Where a program starts that names no folder.
+    private static func folder(_ loaded: LoadedConfiguration, _ loader: ConfigurationLoader) -> String {
+        guard let file = loaded.file, let slash = file.lastIndex(of: "/") else {
+            return loader.workingFolder.isEmpty ? "/" : loader.workingFolder
+        }
+        return slash == file.startIndex ? "/" : String(file[..<slash])
     }
 
     func start(descriptorLimit: Result<DescriptorLimit, any Error>) {
         let driver = FleetDriver(
-            eventLoop: eventLoop, setup: setup(), configuration: loaded, log: log, logOutput: logOutput, system: system)
+            eventLoop: eventLoop, setup: setup(), configuration: loaded, log: log, logOutput: logOutput, system: system,
+            programs: ProgramsDriver(
+                eventLoop: eventLoop, log: log, system: programSystem, cores: Self.cores,
+                seed: UInt64.random(in: .min ... .max), clock: MonotonicTime.now))
         self.driver = driver
         for warning in sockets.warnings { log.takeOwn(.warning, warning, [:]) }
         if !sockets.kept.isEmpty {
@@ -92,6 +111,8 @@ final class RunningService {
         driver.start()
     }
 
+    private static let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+
     private func setup() -> FleetSetup {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let loader = loader
@@ -99,7 +120,7 @@ final class RunningService {
             listeners: sockets.listeners.map(\.address), redirects: sockets.redirects.map(\.address),
             controlSocket: sockets.paths.controlSocket,
             hubSocket: sockets.paths.hubSocket, underSystemd: Self.isUnderSystemd(loader.environment),
-            cores: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), seed: UInt64.random(in: .min ... .max),
+            cores: Self.cores, seed: UInt64.random(in: .min ... .max),
             startedAt: startedAt,
             startedAtTime: startedAtTime, clock: MonotonicTime.now,
             load: { Result { () throws(ConfigurationErrors) in try loader.load() } },
@@ -215,9 +236,11 @@ final class RunningService {
         return Banner(
             version: WsdVersion.current, mode: configuration.mode, addresses: sockets.listeners.map(\.address),
             isSecure: configuration.tls.isOn, redirects: sockets.redirects.map(\.address),
-            workers: driver?.machine.workersWanted ?? 0, controlSocket: sockets.paths.controlSocket,
+            workers: driver.flatMap { $0.machine.servesClients ? $0.machine.workersWanted : nil },
+            controlSocket: sockets.paths.controlSocket,
             socketFlag: usual == sockets.paths.controlSocket ? "" : " --socket \(sockets.paths.controlSocket)",
-            configurationFile: loaded.file, page: configuration.testPageEnabled ? "/" : nil)
+            configurationFile: loaded.file,
+            page: configuration.testPageEnabled && !configuration.workers.areOff ? "/" : nil)
     }
 
     private func end(_ code: Int32) {
@@ -225,6 +248,7 @@ final class RunningService {
         socketWatch?.cancel()
         control?.stopAccepting()
         control?.quiesce()
+        programSystem.stop()
         system.stop()
         log.takeOwn(.info, "Ended", ["exit.code": String(code)])
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -239,7 +263,9 @@ final class RunningService {
 
     /// Answers in progress (a stop's own among them) reach their readers first, and the service manager its last message.
     private func waitForAnswers(_ done: @escaping () -> Void) {
-        guard let control, control.connectionCount > 0 || !system.hasNotified else { return done() }
+        guard let control, control.connectionCount > 0 || !system.hasNotified || !programSystem.hasRemembered else {
+            return done()
+        }
         let bound = NIOLoopBound((service: self, done: done), eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .milliseconds(5)) { bound.value.service.waitForAnswers(bound.value.done) }
     }

@@ -28,7 +28,11 @@ struct ServiceSockets {
             }
             var sockets = try controlSocket(configuration.control, paths)
             do throws(StartFailure) {
-                try sockets.listen(on: configuration.listen, redirectFrom: configuration.tls.redirectFrom)
+                if configuration.workers.areOff {
+                    try sockets.refuseHanded()
+                } else {
+                    try sockets.listen(on: configuration.listen, redirectFrom: configuration.tls.redirectFrom)
+                }
             } catch {
                 sockets.control.close()
                 rmdir(paths.privateDirectory)
@@ -121,6 +125,22 @@ struct ServiceSockets {
             if plan.kept[address] != nil { kept.append(address) }
             if redirectFrom.contains(address) { redirects += sockets } else { listeners += sockets }
         }
+    }
+
+    /// Without workers nobody would answer: what was handed in is closed, and what was held for the service dropped.
+    private mutating func refuseHanded() throws(StartFailure) {
+        let plan: StoredSockets.Plan
+        do throws(SystemError) {
+            plan = StoredSockets.plan(try SystemdSockets.inherited(), for: [])
+        } catch {
+            throw StartFailure(exitCode: ExitCode.unavailable, message: error.description)
+        }
+        for socket in plan.stale.map(\.socket) + plan.activated { socket.close() }
+        ServiceManager.dropStored(plan.staleNames)
+        guard !plan.activated.isEmpty else { return }
+        let names = plan.activated.map(\.address.description).joined(separator: ", ")
+        warnings.append(
+            "workers.count is 0: nobody listens on \(names), which a socket unit handed over; disable that unit")
     }
 
     /// How long the sockets that the service manager was told to drop may be in the way: it has read that it shall close

@@ -29,13 +29,16 @@ package enum SupervisorMain {
             say("wsd: \(error)\n", on: STDERR_FILENO)
             exit(ExitCode.osError)
         }
+        let original = try? DescriptorLimit.current
         let limit = Result { try DescriptorLimit.raise() }
         switch ServiceSockets.open(loaded.configuration, environment: loader.environment) {
         case .failure(let failure):
             say("wsd: \(failure.message)\n", on: STDERR_FILENO)
             exit(failure.exitCode)
         case .success(let sockets):
-            SupervisorService.run(loader: loader, loaded: loaded, sockets: sockets, descriptorLimit: limit)
+            SupervisorService.run(
+                loader: loader, loaded: loaded, sockets: sockets, descriptorLimit: limit,
+                originalLimit: original?.soft ?? DescriptorLimit.usual)
         }
     }
 

@@ -12,7 +12,7 @@ enum SupervisorService {
 
     static func run(
         loader: ConfigurationLoader, loaded: LoadedConfiguration, sockets: ServiceSockets,
-        descriptorLimit: Result<DescriptorLimit, any Error>
+        descriptorLimit: Result<DescriptorLimit, any Error>, originalLimit: Int
     ) -> Never {
         let startedAt = MonotonicTime.now()
         let startedAtTime = Clocks.wallSeconds()
@@ -20,7 +20,7 @@ enum SupervisorService {
             do {
                 let service = try RunningService(
                     eventLoop: eventLoop, loader: loader, loaded: loaded, sockets: sockets, startedAt: startedAt,
-                    startedAtTime: startedAtTime
+                    startedAtTime: startedAtTime, originalLimit: originalLimit
                 ) { code in exit(code) }
                 service.start(descriptorLimit: descriptorLimit)
             } catch {

@@ -33,10 +33,14 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
     /// Whether a service manager started it (and would start it again).
     package var underSystemd: Bool
     package var workersWanted: Int
+    /// `true`: it keeps programs alone and serves no clients (`workers.count: 0`); otherwise `nil`.
+    package var managesOnly: Bool?
     package var processes: [ProcessStatus]
     package var totals: ServiceTotals
     /// `nil`: the service is in no control group that counts memory.
     package var memory: ServiceMemory?
+    /// Programs of the team's own, by number; `nil`: there are none.
+    package var programs: [ProgramStatus]?
 
     package init(
         version: String, pid: Int32, mode: RunMode, health: Health, problems: [String], uptime: Double,
@@ -111,9 +115,13 @@ package struct LogEntry: Codable, Sendable, Equatable {
     package var sequence: Int
     /// Seconds since 1970, with microseconds.
     package var time: Double
-    /// `supervisor`, `hub`, `worker 1`.
+    /// `supervisor`, `hub`, `worker 1`, `api:1` (process 1 of the program `api`).
     package var source: String
     package var worker: Int?
+    /// The program whose line it is, or that a line of the supervisor is about.
+    package var program: String?
+    /// Of a program's line: where it came from.
+    package var stream: LogStream?
     package var pid: Int32
     package var level: LogLevel
     package var message: String
@@ -121,18 +129,25 @@ package struct LogEntry: Codable, Sendable, Equatable {
     package var fields: [String: String]
 
     package init(
-        sequence: Int, time: Double, source: String, worker: Int?, pid: Int32, level: LogLevel, message: String,
-        fields: [String: String]
+        sequence: Int, time: Double, source: String, worker: Int?, program: String? = nil, stream: LogStream? = nil,
+        pid: Int32, level: LogLevel, message: String, fields: [String: String]
     ) {
         self.sequence = sequence
         self.time = time
         self.source = source
         self.worker = worker
+        self.program = program
+        self.stream = stream
         self.pid = pid
         self.level = level
         self.message = message
         self.fields = fields
     }
+}
+
+/// Standard output or standard error of a program.
+package enum LogStream: String, Codable, Sendable, CaseIterable {
+    case out, err
 }
 
 /// One line of the NDJSON answer to a mutating call that takes time (`POST /v1/reload`, `/v1/restart`, `/v1/scale`, `/v1/stop`).
@@ -155,7 +170,8 @@ package struct OperationProgress: Codable, Sendable, Equatable {
 
 /// Body of every error answer of the control API.
 package struct ControlError: Error, Codable, Sendable, Equatable, CustomStringConvertible {
-    /// Stable word: `not_found`, `busy`, `forbidden`, `bad_request`, `unavailable`, `configuration`.
+    /// Stable word: `not_found`, `busy`, `forbidden`, `bad_request`, `unavailable`, `configuration`,
+    /// `impossible`.
     package var code: String
     /// A sentence that tells a person what is wrong and what to do.
     package var message: String

@@ -12,6 +12,10 @@ extension CommandStatus {
         case let error as KeyComplaint:
             try? Output.error.line("wsctl: \(error.message)")
             return .refused
+        case let error as StartComplaint:
+            let lines = error.message.split(separator: "\n").map { PlainText.harmless(String($0)) }
+            try? Output.error.line("wsctl: \(lines.joined(separator: "\n"))")
+            return error.status
         case let error as InstallRefusal:
             try? Output.error.line("wsctl: \(error.message)")
             return error.status

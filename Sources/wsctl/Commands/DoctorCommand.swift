@@ -82,7 +82,7 @@ struct DoctorCommand: ControlCommand {
                     path, what: what, isSecret: isSecret, components: HostFacts.components(of: path), by: identity,
                     user: user))
         }
-        if Diagnosis.keepsHistory(entries) {
+        if status.managesOnly != true, Diagnosis.keepsHistory(entries) {
             let folder = historyFolder(entries, status.pid, identity)
             // Without its environment nobody can tell where another user's service keeps it.
             if folder != nil || HostFacts.environment(of: status.pid) != nil {

@@ -30,7 +30,9 @@ enum Diagnosis {
             checks.append(.problem(problem, "Look with `wsctl logs --level warning`."))
         }
         if status.health == .ok, troubled.isEmpty {
-            checks.append(.ok("All \(Humanized.counted(status.processes.count, "process", "processes")) run."))
+            let count = status.processes.count
+            checks.append(.ok(count == 1 ? "The supervisor runs." : "All \(count) processes run."))
+            if let programs = status.programs, !programs.isEmpty { checks.append(.ok(Self.programs(programs))) }
         } else if status.health != .degraded {
             checks.append(.note("The service is \(status.health.rawValue)."))
         } else if troubled.isEmpty, status.problems.isEmpty {
@@ -40,6 +42,12 @@ enum Diagnosis {
         checks += hub(status)
         checks += losses(status)
         return checks
+    }
+
+    private static func programs(_ programs: [ProgramStatus]) -> String {
+        let running = programs.count { [.ready, .finished].contains($0.state) }
+        return
+            "\(running) of \(Humanized.counted(programs.count, "program")) \(running == 1 ? "is" : "are") ready or finished."
     }
 
     private static func trouble(_ process: ProcessStatus, lastWords: [String], countsKills: Bool) -> Check {
@@ -52,7 +60,7 @@ enum Diagnosis {
             let next = process.retryIn.map { "; it is started again in \(Humanized.duration($0))" } ?? ""
             return .problem("\(process.name) \(why)\(next).", "See why with `\(logs)`.\(hint)", evidence: lastWords)
         }
-        let revive = process.worker.map { "wsctl restart \($0)" } ?? "wsctl restart"
+        let revive = process.worker.map { "wsctl restart worker:\($0)" } ?? "wsctl restart"
         return .problem(
             "\(process.name) has been given up after too many unstable starts; the last time it \(why).",
             "See why with `\(logs)`, put it right, and revive it with `\(revive)`.\(hint)", evidence: lastWords)

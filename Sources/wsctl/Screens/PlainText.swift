@@ -67,6 +67,13 @@ enum PlainText {
         return line.isEmpty ? lines : lines + [line]
     }
 
+    /// A sentence as a point of a list, broken to the width of the screen.
+    static func bulleted(_ text: String, _ style: Style) -> [String] {
+        wrapped(text, to: style.width - 4).enumerated().map { index, line in
+            index == 0 ? "  \(style.paint("!", .boldRed)) \(line)" : "    \(line)"
+        }
+    }
+
     private static func hexadecimal(_ value: UInt32, digits: Int) -> String {
         let text = String(value, radix: 16)
         return String(repeating: "0", count: max(0, digits - text.count)) + text

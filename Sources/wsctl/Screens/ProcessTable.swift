@@ -22,7 +22,7 @@ enum ProcessTable {
             if let exit = process.lastExit { parts.append(PlainText.harmless(exit)) }
             if let wait = process.retryIn { parts.append("next start in \(Humanized.duration(wait))") }
             if process.state == .failed, let worker = process.worker {
-                parts.append("given up; revive it with `wsctl restart \(worker)`")
+                parts.append("given up; revive it with `wsctl restart worker:\(worker)`")
             }
             return parts.isEmpty ? nil : "\(PlainText.harmless(process.name)): \(parts.joined(separator: ", "))"
         }

@@ -9,12 +9,12 @@ enum StatusScreen {
         let problems = problems(status)
         if !problems.isEmpty {
             lines.append("")
-            for problem in problems { lines += bulleted(problem, style) }
+            for problem in problems { lines += PlainText.bulleted(problem, style) }
         }
         lines.append("")
         lines += ProcessTable.lines(status.processes, style)
-        lines.append("")
-        lines += totals(status.totals, width: style.width)
+        if let programs = status.programs, !programs.isEmpty { lines += [""] + ProgramScreen.table(programs, style) }
+        if status.managesOnly != true { lines += [""] + totals(status.totals, width: style.width) }
         if let note = VersionNote.text(service: status.version) { lines += ["", note] }
         return lines
     }
@@ -31,10 +31,10 @@ enum StatusScreen {
 
     private static func facts(_ status: ServiceStatus) -> [String] {
         var facts: [(String, String)] = [
-            ("addresses", status.addresses.isEmpty ? "none" : status.addresses.joined(separator: "  ")),
+            ("addresses", addresses(status)),
             ("control", status.controlSocket),
         ]
-        if let file = status.configurationFile { facts.append(("config", file)) }
+        if let file = status.configurationFile, file != "/dev/null" { facts.append(("config", file)) }
         if let memory = status.memory.flatMap(MemoryLine.text) { facts.append(("memory", memory)) }
         if let operation = status.operation { facts.append(("running now", operation)) }
         return facts.map { name, value in
@@ -42,15 +42,14 @@ enum StatusScreen {
         }
     }
 
+    private static func addresses(_ status: ServiceStatus) -> String {
+        if status.managesOnly == true { return "none: it keeps programs alone (workers.count: 0)" }
+        return status.addresses.isEmpty ? "none" : status.addresses.joined(separator: "  ")
+    }
+
     /// The service's own sentences, and what became of processes that none of those names.
     private static func problems(_ status: ServiceStatus) -> [String] {
         status.problems.map(PlainText.harmless) + ProcessTable.notes(status.processes, told: status.problems)
-    }
-
-    private static func bulleted(_ text: String, _ style: Style) -> [String] {
-        PlainText.wrapped(text, to: style.width - 4).enumerated().map { index, line in
-            index == 0 ? "  \(style.paint("!", .boldRed)) \(line)" : "    \(line)"
-        }
     }
 
     private static func totals(_ totals: ServiceTotals, width: Int) -> [String] {

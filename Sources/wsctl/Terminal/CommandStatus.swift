@@ -28,6 +28,7 @@ enum CommandStatus: Int32 {
         case .notAllowed: self = .notAllowed
         case .refused(let status, let error):
             switch (status, error.code) {
+            case (_, "conflict"): self = .refused
             case (409, _), (_, "busy"): self = .busy
             case (401, _), (403, _), (_, "forbidden"): self = .notAllowed
             case (500..., _), (_, "unavailable"): self = .noAnswer

@@ -1,6 +1,7 @@
 /// The command line, before the argument parser sees it.
 enum Invocation {
-    /// Puts `--socket` and `--json` that stand before the command behind it, where the parser wants them.
+    /// Puts `--socket` and `--json` that stand before the command behind it, where the parser wants them. Of `start`, spells
+    /// the value that `--watch` may have and the words behind `--` as options of their own.
     static func normalized(_ arguments: [String]) -> [String] {
         var leading: [String] = []
         var rest = arguments[...]
@@ -17,7 +18,16 @@ enum Invocation {
         guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
         // `key` has commands of its own.
         let words = command == "key" ? rest.prefix { !$0.hasPrefix("-") }.prefix(2) : rest.prefix(1)
-        return words + leading + rest.dropFirst(words.count)
+        let others = rest.dropFirst(words.count)
+        return words + leading + (command == "start" ? started(others) : Array(others))
+    }
+
+    private static func started(_ arguments: ArraySlice<String>) -> [String] {
+        let own = arguments.prefix { $0 != "--" }
+        let spelled = own.flatMap { word in
+            word.hasPrefix("--watch=") ? ["--watch-path", String(word.dropFirst(8))] : [word]
+        }
+        return spelled + arguments.dropFirst(own.count + 1).flatMap { ["--command", $0] }
     }
 
     /// A sentence where the first argument is no command; `nil` where it is one, or none was given.

@@ -16,6 +16,7 @@ final class TestService: Sendable {
     struct Parts {
         let driver: FleetDriver
         let system: FakeChildSystem
+        let programs: FakeProgramSystem
         let server: ControlServer
         let end: End
     }
@@ -42,8 +43,9 @@ final class TestService: Sendable {
 
     init(
         workers: Int = 2, access: ControlAccess = .full, reload: Result<WsdConfiguration, ConfigurationErrors>? = nil,
-        reloadFindsFile: Bool = true,
-        adjust: @escaping @Sendable (FakeChildSystem) -> Void = { _ in }
+        reloadFindsFile: Bool = true, programs: [ProgramConfiguration] = [],
+        adjust: @escaping @Sendable (FakeChildSystem) -> Void = { _ in },
+        adjustPrograms: @escaping @Sendable (FakeProgramSystem) -> Void = { _ in }
     ) async throws {
         var template = Array("/tmp/wsd-test-XXXXXX".utf8CString)
         let made = mkdtemp(&template).map { String(cString: $0) }
@@ -56,11 +58,13 @@ final class TestService: Sendable {
         var configuration = WsdConfiguration()
         configuration.workers.count = workers
         configuration.restart.initialDelay = .milliseconds(1)
+        configuration.programs = programs
         let (fixed, path) = (configuration, socketPath)
         let listener = try UnixListener.bind(path: path, mode: 0o600)
         parts = try await eventLoop.submit {
             let parts = Self.build(eventLoop, fixed, path, reload, reloadFindsFile, ended)
             adjust(parts.system)
+            adjustPrograms(parts.programs)
             return EventLoopConfined(parts, eventLoop: eventLoop)
         }.get()
         try await parts.wait { parts in
@@ -78,19 +82,23 @@ final class TestService: Sendable {
         let end = End(ended)
         let log = LogCenter(eventLoop: eventLoop, configuration: configuration.log, format: .json, console: nil)
         let system = FakeChildSystem(eventLoop: eventLoop)
+        let programs = FakeProgramSystem(eventLoop: eventLoop)
         let setup = FleetSetup(
-            listeners: [.tcp(host: "127.0.0.1", port: 8080)], controlSocket: path,
+            listeners: configuration.workers.areOff ? [] : [.tcp(host: "127.0.0.1", port: 8080)], controlSocket: path,
             hubSocket: "/nowhere/hub", underSystemd: false, cores: 2, seed: 1, startedAt: .now(), startedAtTime: 0,
             clock: MonotonicTime.now,
             load: { (reload ?? .success(configuration)).map { loaded($0, isFound: reloadFindsFile) } },
             ready: {}, ended: { end.take($0) })
         let driver = FleetDriver(
             eventLoop: eventLoop, setup: setup, configuration: loaded(configuration), log: log,
-            logOutput: SupervisorLogOutput(level: .info) { _, _, _ in }, system: system)
+            logOutput: SupervisorLogOutput(level: .info) { _, _, _ in }, system: system,
+            programs: ProgramsDriver(
+                eventLoop: eventLoop, log: log, system: programs, cores: 2, seed: 1, clock: MonotonicTime.now))
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let api = ControlAPI(driver: EventLoopConfined(driver, eventLoop: eventLoop), logger: logger)
         return Parts(
-            driver: driver, system: system, server: ControlServer(eventLoop: eventLoop, api: api, logger: logger),
+            driver: driver, system: system, programs: programs,
+            server: ControlServer(eventLoop: eventLoop, api: api, logger: logger),
             end: end)
     }
 

@@ -1,0 +1,236 @@
+import Glibc
+import LinuxSystem
+import Model
+import NIOCore
+import NIOPosix
+import Supervision
+
+/// The real processes of programs. Confined to the event loop.
+final class LinuxProgramSystem: ProgramSystem {
+    /// Before a guard that has ended is started again.
+    static let guardPause = TimeAmount.seconds(1)
+
+    struct Setup {
+        /// The supervisor's own.
+        var environment: [String: String]
+        var controlSocket: String
+        /// Working directory of a program that names none.
+        var folder: String
+        /// The soft limit on descriptors that the supervisor was started with.
+        var descriptorLimit: Int
+        /// File of the programs that are remembered; `nil`: nothing says where.
+        var memory: String?
+    }
+
+    private struct Life {
+        var pid: Int32
+        var root: ProgramTreeRoot
+        /// The main process has ended.
+        var hasEnded = false
+    }
+
+    private let eventLoop: any EventLoop
+    private let children: LinuxChildSystem
+    private let setup: Setup
+    private let tags = ProgramTags()
+    private let trees: ProgramTrees
+    private let senses: ProgramSenses
+    private let memory: ProgramMemory
+    private let guardLink = ProgramGuardLink()
+    private lazy var groups = ProgramGroups(token: tags.token)
+    private var sockets = ProgramSockets()
+    private var lives: [InstanceID: Life] = [:]
+    private var hasBegun = false
+    private var isStopped = false
+    /// Said already.
+    private var isUnguarded = false
+    /// What an operator should know, once each; severity and sentence.
+    var trouble: (LogLevel, String, [String: String]) -> Void = { _, _, _ in }
+
+    init(eventLoop: any EventLoop, children: LinuxChildSystem, setup: Setup) {
+        self.eventLoop = eventLoop
+        self.children = children
+        self.setup = setup
+        trees = ProgramTrees(eventLoop: eventLoop)
+        senses = ProgramSenses(eventLoop: eventLoop)
+        memory = ProgramMemory(path: setup.memory, eventLoop: eventLoop)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        trees.dissolved = { root in bound.value.guardLink.remove(root) }
+    }
+
+    // MARK: - Processes
+
+    func spawn(_ start: ProgramStart, exited: @escaping (ProcessExit) -> Void) throws -> LaunchedProgramProcess {
+        let configuration = start.configuration
+        begin()
+        let environment = try ProgramEnvironment(
+            supervisor: setup.environment, process: start.process, controlSocket: setup.controlSocket,
+            configuration: configuration)
+        let listeners = try sockets.sockets(of: start.process.program, configuration.listen)
+        let out = try Descriptors.pipe()
+        defer { Descriptors.close(out.write) }
+        do {
+            let err = try Descriptors.pipe()
+            defer { Descriptors.close(err.write) }
+            do {
+                var launch = ProgramLaunch(
+                    command: configuration.command,
+                    environment: environment.values.map { "\($0.key)=\($0.value)" }.sorted(),
+                    ownNames: environment.own.sorted(), folder: configuration.folder ?? setup.folder,
+                    softDescriptorLimit: setup.descriptorLimit, deathSignal: configuration.stopSignal, out: out.write,
+                    err: err.write, tag: tags.tag(of: start.instance))
+                (launch.user, launch.group) = (configuration.user, configuration.group)
+                (launch.umask, launch.nice, launch.limits) = (
+                    configuration.umask, configuration.nice, configuration.limits
+                )
+                launch.listeners = listeners.map(\.descriptor)
+                launch.listenerNames = listeners.map { _ in start.process.program }
+                launch.notifySocket = try senses.openNotifications(of: start.instance)
+                launch.controlGroup = group(of: start)
+                let status = try self.launch(launch, start.instance, exited)
+                return LaunchedProgramProcess(pid: status.pid, out: out.read, err: err.read, status: status.status)
+            } catch {
+                Descriptors.close(err.read)
+                throw error
+            }
+        } catch {
+            Descriptors.close(out.read)
+            senses.closeNotifications(of: start.instance)
+            throw error
+        }
+    }
+
+    private func launch(
+        _ launch: ProgramLaunch, _ instance: InstanceID, _ exited: @escaping (ProcessExit) -> Void
+    ) throws -> (pid: Int32, status: CInt) {
+        let launched: LaunchedProgram
+        do {
+            launched = try ProgramSpawner.spawn(launch)
+        } catch {
+            if let group = launch.controlGroup { ProgramGroup(folder: group).remove() }
+            throw error
+        }
+        let pid = launched.process.pid
+        let bound = NIOLoopBound((system: self, exited: exited), eventLoop: eventLoop)
+        do {
+            try children.watch(launched.process) { exit in
+                bound.value.system.lives[instance]?.hasEnded = true
+                bound.value.exited(exit)
+            }
+        } catch {
+            Descriptors.close(launched.status)
+            if let group = launch.controlGroup { ProgramGroup(folder: group).remove() }
+            throw error
+        }
+        lives[instance] = Life(pid: pid, root: launched.root)
+        guardLink.add(launched.root)
+        trees.add(launched.root, of: instance)
+        return (pid, launched.status)
+    }
+
+    private func group(of start: ProgramStart) -> String? {
+        let label = "\(start.process.program).\(start.process.number).\(start.instance.rawValue)"
+        return (try? groups?.make(label))?.folder
+    }
+
+    func signal(_ instance: InstanceID, _ signal: Int32) {
+        guard let life = lives[instance], !life.hasEnded else { return }
+        children.signal(life.pid, signal)
+    }
+
+    func killTree(_ instance: InstanceID) {
+        guard let life = lives[instance] else { return }
+        // At once, whatever the look at the others takes.
+        if !life.hasEnded { children.signal(life.pid, SIGKILL) }
+        trees.kill(instance)
+    }
+
+    func sweepTree(_ instance: InstanceID, gone: @escaping () -> Void) {
+        senses.closeNotifications(of: instance)
+        let bound = NIOLoopBound((system: self, gone: gone), eventLoop: eventLoop)
+        trees.sweep(instance) {
+            bound.value.system.lives[instance] = nil
+            bound.value.gone()
+        }
+    }
+
+    func measure(_ took: @escaping ([InstanceID: ProgramFigures]) -> Void) { trees.measure(took) }
+
+    // MARK: - The first program
+
+    private func begin() {
+        guard !hasBegun else { return }
+        hasBegun = true
+        do {
+            try Subreaper.become()
+        } catch {
+            trouble(
+                .warning, "Orphans of programs come to process 1: what a program leaves behind may be missed",
+                ["error": "\(error)"])
+        }
+        startGuard()
+    }
+
+    private func startGuard() {
+        guard !isStopped else { return }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        do {
+            try children.watch(try guardLink.start()) { _ in bound.value.guardEnded() }
+            isUnguarded = false
+        } catch {
+            if !isUnguarded {
+                isUnguarded = true
+                trouble(
+                    .error,
+                    "The guard of the programs cannot be started: they would outlive a supervisor that is killed",
+                    ["error": "\(error)"])
+            }
+            guardEnded()
+        }
+    }
+
+    private func guardEnded() {
+        guard !isStopped else { return }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: Self.guardPause) { bound.value.startGuard() }
+    }
+
+    func stop() {
+        isStopped = true
+        guardLink.bye()
+        senses.stop()
+        sockets.closeAll()
+    }
+
+    // MARK: - The rest
+
+    func probe(_ probe: ProgramProbe, timeout: Duration, answered: @escaping (_ failure: String?) -> Void) {
+        senses.probe(probe, timeout: timeout, answered: answered)
+    }
+
+    func watch(_ program: String, _ configuration: ProgramConfiguration?, seen: @escaping (ProgramSighting) -> Void) {
+        senses.watch(program, configuration, folder: configuration?.folder ?? setup.folder, seen: seen)
+    }
+
+    func listen(_ said: @escaping (InstanceID, ProgramWord) -> Void) { senses.said = said }
+
+    func closeSockets(of program: String) { sockets.close(program) }
+
+    func environment(
+        of process: ProgramProcessID, _ configuration: ProgramConfiguration
+    ) throws(ProgramSystemError) -> [String: String] {
+        try ProgramEnvironment(
+            supervisor: setup.environment, process: process, controlSocket: setup.controlSocket,
+            configuration: configuration
+        ).values
+    }
+
+    func recall() -> (programs: [ProgramDefinition], warnings: [String]) { memory.recall() }
+
+    /// Whether everything that is to be remembered is on disk.
+    var hasRemembered: Bool { memory.isIdle }
+
+    func remember(_ programs: [ProgramDefinition], failed: @escaping (String) -> Void) {
+        memory.remember(programs, failed: failed)
+    }
+}
