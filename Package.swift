@@ -55,8 +55,8 @@ let package = Package(
         .target(
             name: "Supervisor",
             dependencies: [
-                "Model", "Supervision", "Wire", "LinuxSystem", "ConfigurationFile", .collections, .nioCore, .nioPosix,
-                .nioHTTP1, .hummingbird, .logging,
+                "Model", "Supervision", "Wire", "LinuxSystem", "ConfigurationFile", "CZlib", .collections, .nioCore,
+                .nioPosix, .nioHTTP1, .hummingbird, .asyncHTTPClient, .logging,
             ]
         ),
         .target(name: "HistoryStore", dependencies: ["Model", "Realtime", .grdb]),

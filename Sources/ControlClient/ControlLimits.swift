@@ -14,4 +14,11 @@ package struct ControlLimits: Sendable {
     package var line = 1024 * 1024
 
     package init() {}
+
+    /// For one who looks every second and says at once that nothing comes.
+    package static var watching: Self {
+        var limits = Self()
+        limits.answerTimeout = .seconds(3)
+        return limits
+    }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Reads of small files under `/proc`, which have no size of their own.
-enum ProcFile {
+package enum ProcFile {
     /// - Parameter limit: bytes that are read at most; the rest is left out.
     /// - Returns: `nil` when the file cannot be read (as a rule: the process is gone).
     static func read(_ path: String, limit: Int = 4096) -> [UInt8]? {
@@ -34,7 +34,7 @@ enum ProcFile {
         return count < 0 ? nil : String(decoding: buffer[..<count].lazy.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
+    package static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
         withUnsafePointer(to: &entry.pointee.d_name) {
             $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) {
                 String(cString: $0)

@@ -34,6 +34,17 @@ package enum FleetOperation: Codable, Sendable, Equatable, CustomStringConvertib
         case .stop: "stop"
         }
     }
+
+    var word: EventKind.OperationWord {
+        switch self {
+        case .start: .start
+        case .reload: .reload
+        case .restart: .restart
+        case .scale: .scale
+        case .recycle: .recycle
+        case .stop: .stop
+        }
+    }
 }
 
 /// The end of an operation, in a sentence.

@@ -16,13 +16,15 @@ extension FleetStateMachine {
     package mutating func childSpawnFailed(
         _ instance: InstanceID, reason: String, now: MonotonicTime
     ) -> [FleetAction] {
-        guard let id = places.removeValue(forKey: instance) else { return [] }
+        guard let id = places[instance] else { return [] }
+        let former = process(instance)
+        places[instance] = nil
         var actions = noteTime(now)
         departing.removeAll { $0.process.instance == instance }
         let outcomes = withSlot(id) { slot, rules, random in
             slot.spawnFailed(instance, reason: reason, now: now, rules: rules, random: &random)
         }
-        actions += apply(outcomes ?? [], to: id, now: now)
+        actions += figured(apply(outcomes ?? [], to: id, now: now), end: nil, of: former, in: id, now: now)
         return actions + settle(now: now)
     }
 
@@ -112,14 +114,39 @@ extension FleetStateMachine {
         if let index = departing.firstIndex(where: { $0.process.instance == instance }) {
             let leaving = departing.remove(at: index)
             let reason = leaving.process.reason(for: exit)
-            actions.append(.event(.left(leaving, reason: reason, isClean: exit == .exited(ExitCode.success))))
+            var event = FleetEvent.left(leaving, reason: reason, isClean: exit == .exited(ExitCode.success))
+            event.end = figures(of: exit, of: former, in: id, isExpected: true, now: now)
+            actions.append(.event(event))
         } else {
             let outcomes = withSlot(id) { slot, rules, random in
                 slot.exited(instance, exit, now: now, rules: rules, random: &random)
             }
-            actions += apply(outcomes ?? [], to: id, now: now)
+            actions += figured(apply(outcomes ?? [], to: id, now: now), end: exit, of: former, in: id, now: now)
         }
         return actions + settle(now: now)
+    }
+
+    /// The one event among these that tells of the end of a process says all that is known of it.
+    private func figured(
+        _ actions: [FleetAction], end exit: ProcessExit?, of process: SlotProcess?, in id: SlotID, now: MonotonicTime
+    ) -> [FleetAction] {
+        let isAwaited = operation?.waiting.contains(id) ?? false
+        return actions.map { action in
+            guard case .event(var event) = action else { return action }
+            let isEnd = event.kind == .process(.exited)
+            guard isEnd || event.kind == .process(.unready) else { return action }
+            event.kind = .process(.exited)
+            event.end = figures(of: exit, of: process, in: id, isExpected: isEnd && isAwaited, now: now)
+            return .event(event)
+        }
+    }
+
+    private func figures(
+        of exit: ProcessExit?, of process: SlotProcess?, in id: SlotID, isExpected: Bool, now: MonotonicTime
+    ) -> ProcessEndFigures {
+        ProcessEndFigures(
+            exit: exit, isExpected: isExpected, uptime: process.map { now - $0.spawnedAt } ?? .zero,
+            restarts: slot(id)?.restarts ?? 0, memory: process?.memory)
     }
 
     /// A living process, wherever it is counted.

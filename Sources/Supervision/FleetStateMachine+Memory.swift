@@ -54,25 +54,28 @@ extension FleetStateMachine {
 extension FleetEvent {
     static func aboveHigh(_ reading: MemoryReading, _ count: Int, largest: String) -> Self {
         FleetEvent(
-            .warning, "Memory is above MemoryHigh: the kernel slows the service down",
+            .memory(.high), .warning, "Memory is above MemoryHigh: the kernel slows the service down",
             fields: fields(reading, limit: reading.high, ["memory.events": String(count)], largest: largest))
     }
 
     static func atMemoryLimit(_ reading: MemoryReading, _ count: Int, outOfMemory: Int, largest: String) -> Self {
         FleetEvent(
-            .error, "Memory is at MemoryMax: the kernel kills a process when it finds no more",
+            .memory(.limit), .error, "Memory is at MemoryMax: the kernel kills a process when it finds no more",
             fields: fields(
                 reading, limit: reading.max,
                 ["memory.events": String(count), "memory.oom": String(outOfMemory)], largest: largest))
     }
 
     static func memoryRelieved(_ reading: MemoryReading) -> Self {
-        FleetEvent(.info, "Memory is below its limits again", fields: fields(reading, limit: reading.limit))
+        FleetEvent(
+            .memory(.relieved), .info, "Memory is below its limits again", fields: fields(reading, limit: reading.limit)
+        )
     }
 
     static func strangersKilled(_ reading: MemoryReading, _ count: Int) -> Self {
         FleetEvent(
-            .error, "The kernel killed processes for memory that run beside the service in its control group",
+            .memory(.killed), .error,
+            "The kernel killed processes for memory that run beside the service in its control group",
             fields: fields(reading, limit: reading.max, ["memory.kills": String(count)]))
     }
 
@@ -81,7 +84,7 @@ extension FleetEvent {
         more["process.pid"] = process.pid.map(String.init)
         more["process.memory.bytes"] = process.memory.map(String.init)
         return FleetEvent(
-            .error, "The kernel killed a process of the service for memory", slot: slot,
+            .memory(.killed), .error, "The kernel killed a process of the service for memory", slot: slot,
             fields: reading.map { fields($0, limit: $0.max, more) } ?? more)
     }
 

@@ -29,6 +29,18 @@ extension FleetStateMachine {
         }
     }
 
+    /// A reload in which nothing differs that the hub or a worker goes by: none of them is replaced. The driver gives the
+    /// present ``revision`` its new configuration first.
+    package mutating func adoptionRequested(now: MonotonicTime) -> OperationResponse {
+        request { fleet in
+            var reload = fleet.newOperation(.reload, revision: fleet.revision, stage: .rolling)
+            reload.policy = fleet.policy
+            var actions = fleet.noteTime(now) + fleet.begin(reload)
+            if fleet.hasBeenReady { actions.append(.notify(.reloading)) }
+            return (reload.id, actions + fleet.settle(now: now))
+        }
+    }
+
     /// - Parameters:
     ///   - slot: `nil`: all workers, then the hub.
     ///   - immediately: all at once instead of one after the other (`--now`).

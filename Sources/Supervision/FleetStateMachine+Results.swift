@@ -12,6 +12,7 @@ extension FleetStateMachine {
 
     func rollingResult(_ running: RunningOperation) -> OperationResult {
         guard policy.servesClients else { return .succeeded("The configuration is in force.") }
+        if running.isReload, running.done.isEmpty { return .succeeded("The configuration is in force.") }
         let draining = departing.count { $0.isDraining }
         let rest = draining == 0 ? "" : " Old processes still draining: \(draining)."
         return .succeeded("Restarted: \(running.done.isEmpty ? "nothing" : list(running.done)).\(rest)")

@@ -15,6 +15,7 @@ struct Wsctl: AsyncParsableCommand {
               wsctl list                     the programs, and how they are
               wsctl logs -f --level warning  follow what goes wrong
               wsctl trace --user ada         watch what happens to somebody, live
+              wsctl monit                    all of it on the terminal, live, with keys to change it
               wsctl dashboard                all of it in the browser
               wsctl reload                   new configuration, new workers, nobody refused
               wsctl doctor                   find out what is wrong and what to do
@@ -28,13 +29,15 @@ struct Wsctl: AsyncParsableCommand {
                 subcommands: [
                     StatusCommand.self, WorkersCommand.self, ClientsCommand.self, UserCommand.self, RoomsCommand.self,
                     PresenceCommand.self, HistoryCommand.self, StatsCommand.self, TraceCommand.self, LogsCommand.self,
-                    DashboardCommand.self, ConfigCommand.self, VersionCommand.self,
+                    EventsCommand.self,
+                    MonitCommand.self, DashboardCommand.self, ConfigCommand.self, VersionCommand.self,
                 ]),
             CommandGroup(
                 name: "Programs",
                 subcommands: [
                     StartCommand.self, ListCommand.self, DescribeCommand.self, EnvCommand.self, DeleteCommand.self,
-                    SignalCommand.self, ResetCommand.self, SaveCommand.self, ResurrectCommand.self, ImportCommand.self,
+                    SignalCommand.self, ResetCommand.self, FlushCommand.self, SaveCommand.self, ResurrectCommand.self,
+                    ImportCommand.self,
                 ]),
             CommandGroup(
                 name: "Operation",
@@ -53,7 +56,7 @@ struct Wsctl: AsyncParsableCommand {
         let commands = configuration.subcommands.flatMap { command in
             [command.configuration.commandName].compactMap { $0 } + command.configuration.aliases
         }
-        if let complaint = Invocation.complaint(arguments, commands: commands) {
+        if let complaint = Invocation.complaint(arguments, commands: commands) ?? PM2Words.complaint(arguments) {
             try? Output.error.line("wsctl: \(complaint)")
             exit(withError: ArgumentParser.ExitCode(CommandStatus.usage.rawValue))
         }

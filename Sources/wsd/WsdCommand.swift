@@ -18,6 +18,7 @@ struct WsdCommand: ParsableCommand {
               wsd --config /etc/wsd/wsd.yaml   with a configuration file
               wsd --listen unix:/run/app.sock --listen 127.0.0.1:8080
               wsd --workers 4 --log-level debug
+              wsd --workers 0                  for programs alone, without WebSockets
               wsd --check-config               says what is wrong, or that all is fine
 
             Flags are stronger than the environment (WSD_HOST, WSD_PORT, PORT, …), that is
@@ -44,7 +45,9 @@ struct WsdCommand: ParsableCommand {
     @Option(help: "TCP port to listen on; 0: one that is free.")
     var port: String?
 
-    @Option(help: ArgumentHelp("Worker processes: a number, or auto for one per core.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Worker processes: a number, auto for one per core, or 0 for programs alone.", valueName: "count"))
     var workers: String?
 
     @Flag(help: "Development: loopback, readable logs, test page (default).")

@@ -6,7 +6,7 @@ import Testing
 @Suite struct BackgroundPlanTests {
     private static func plan(
         uid: UInt32 = 1000, socket: String? = nil, _ environment: [String: String] = ["HOME": "/home/ada"],
-        files: Set<String> = [], log: String? = nil
+        files: Set<String> = [], log: ConfiguredLog = ConfiguredLog()
     ) -> BackgroundPlan {
         BackgroundPlan(
             wsd: "/opt/wsd", socketFlag: socket, folder: "/srv/app", environment: environment, userID: uid,
@@ -19,9 +19,10 @@ import Testing
             plan.command == [
                 "/opt/wsd", "--socket", "/tmp/wsd-1000/control.sock", "--config", "/dev/null", "--workers", "0",
                 "--set",
-                "log.file=/home/ada/.local/state/wsd/wsd.log",
+                "log.files=always",
             ])
         #expect(plan.folder == "/")
+        #expect(plan.log == "/home/ada/.local/state/wsd/logs/wsd.log")
         #expect(plan.report(pid: 7)[0].hasSuffix("(pid 7), a process manager without WebSocket workers."))
         #expect(plan.report(pid: 7)[1].contains("wsctl stop") && plan.report(pid: 7)[1].contains("install-service"))
     }
@@ -36,18 +37,25 @@ import Testing
         #expect(Self.plan(["WSD_CONFIG": "x.yaml"]).configuration == "/srv/app/x.yaml")
         let root = Self.plan(uid: 0, [:], files: ["/etc/wsd/wsd.yaml"])
         #expect(root.configuration == "/etc/wsd/wsd.yaml")
-        #expect(root.log == "/var/lib/wsd/wsd.log")
+        #expect(root.log == "/var/lib/wsd/logs/wsd.log")
         #expect(Self.plan([:]).log == nil)
     }
 
     @Test func aConfiguredLogFileStays() {
-        let plan = Self.plan(log: "/var/log/own.log")
+        let plan = Self.plan(log: ConfiguredLog(file: "/var/log/own.log"))
         #expect(!plan.command.contains("--set"))
         #expect(plan.report(pid: 7)[1].contains("/var/log/own.log"))
         let printed =
             "log.level: info   # default\nlog.file: \"/a b/c.log\"      # wsd.yaml:1\nlog.fileKeep: 5   # default\n"
-        #expect(BackgroundPlan.logFile(printed: printed) == "/a b/c.log")
-        #expect(BackgroundPlan.logFile(printed: "log.file: none      # default\n") == nil)
+        #expect(ConfiguredLog(printed: printed).file == "/a b/c.log")
+        let folder = ConfiguredLog(
+            printed:
+                "log.file: none  # default\nlog.files: never  # x\nlog.folder: /logs  # x\nhistory.directory: auto  # y"
+        )
+        #expect(folder == ConfiguredLog(files: .never, folder: "/logs"))
+        let quiet = Self.plan(log: folder)
+        #expect(quiet.log == nil && !quiet.command.contains("--set"))
+        #expect(Self.plan(log: ConfiguredLog(files: .always, stateDirectory: "/s")).log == "/s/logs/wsd.log")
     }
 
     @Test func anInstalledServiceIsNotStartedBeside() {

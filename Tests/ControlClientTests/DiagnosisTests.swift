@@ -27,8 +27,21 @@ import Wire
         }
         #expect(
             Diagnosis.service(status, lastWords: [:]).dropFirst() == [
-                .ok("The supervisor runs."), .ok("1 of 2 programs is ready or finished."),
+                .ok("The supervisor runs."), .ok("1 of 2 programs is ready or finished; a is stopped."),
             ])
+    }
+
+    @Test func aProgramsProblemIsAdviceWhereItNamesACommand() {
+        var status = Sample.status()
+        status.health = .degraded
+        status.problems = ["a:1 exited with 1; it is started again at once.", "a:2 is given up. See `wsctl logs a`."]
+        status.programs = [
+            ProgramStatus(
+                number: 1, name: "a", state: .backoff, operation: nil, configured: false, wanted: 1, restarts: 0,
+                processes: [], problems: status.problems)
+        ]
+        let checks = Diagnosis.service(status, lastWords: [:])
+        #expect(checks.filter { $0.verdict == .problem }.map(\.advice) == ["Look with `wsctl logs a`.", nil])
     }
 
     @Test func workersInTroubleComeWithTheirLastWords() {

@@ -35,6 +35,21 @@ import Testing
                 == "There is no command '\(typed)'. Did you mean \(meant)? `wsctl --help` lists all.")
     }
 
+    @Test func wordsOfPM2AreAnswered() {
+        #expect(
+            Invocation.complaint(["kill"], commands: commands)
+                == "'kill' is a command of PM2. Here: `wsctl stop`, which ends wsd with its programs.")
+        #expect(Invocation.complaint(["sendSignal"], commands: commands)?.contains("wsctl signal NAME") == true)
+        let typed = ["app.js", "--max-memory-restart=200M"]
+        #expect(
+            PM2Words.complaint(Invocation.normalized(["start"] + typed))
+                == "--max-memory-restart is an option of PM2. Here: --max-memory SIZE.")
+        #expect(PM2Words.complaint(["restart", "api", "--update-env"])?.contains("--env-file") == true)
+        for fine in [["start", "--max-memory", "1G", "a.js"], ["start", "--", "x", "-f"], ["logs", "-f"], []] {
+            #expect(PM2Words.complaint(Invocation.normalized(fine)) == nil)
+        }
+    }
+
     @Test func doesNotGuessWildly() {
         let plain = "There is no command 'bananas'. `wsctl --help` lists them."
         #expect(Invocation.complaint(["bananas"], commands: commands) == plain)

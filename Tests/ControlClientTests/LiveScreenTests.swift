@@ -1,3 +1,4 @@
+import Model
 import Testing
 import Wire
 
@@ -74,5 +75,21 @@ import Wire
         for kind in TraceEvent.Kind.allCases {
             #expect(TraceScreen.line(.event(Self.event(kind)), .plain) { _ in "T" }.hasSuffix(" worker=2"))
         }
+    }
+
+    @Test func eventLines() {
+        var event = ServiceEvent(
+            sequence: 1, time: 0, type: "process.exited", level: .warning, message: "Program ended")
+        (event.process, event.program, event.pid, event.signal) = ("api:2", "api", 7, "SIGSEGV")
+        (event.coreDumped, event.expected, event.reason) = (true, false, "was \u{1b}killed")
+        (event.uptime, event.memory, event.fields) = (1.25, 2048, ["file.path": "a b"])
+        #expect(
+            EventLine.text(event, time: "T", .plain)
+                == #"T process.exited       api:2      pid=7 signal=SIGSEGV core=yes expected=no reason="was \x1bkilled" uptime=1.3s "#
+                + #"memory=2.0K file.path="a b""#)
+        let service = ServiceEvent(
+            sequence: 1, time: 0, type: "service.ready", level: .notice, message: "Service ready")
+        #expect(
+            EventLine.text(service, time: "T", coloured).hasPrefix("\u{1b}[2mT\u{1b}[0m \u{1b}[36mservice.ready "))
     }
 }

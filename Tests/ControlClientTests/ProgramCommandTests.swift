@@ -64,7 +64,7 @@ import Wire
         (["reload"], true), (["reload", "api"], true), (["scale", "4"], true), (["scale", "api", "2"], true),
         (["scale", "api"], false), (["scale", "api", "0"], false), (["scale", "1025"], false),
         (["scale", "worker:1", "2"], false), (["start"], false), (["start", "--", "a", "--help"], true),
-        (["start", "a", "b", "--name", "c"], false), (["logs", "api:2"], true),
+        (["logs", "api:2"], true),
         (["logs", "api", "--worker", "1"], false),
         (["ps"], true), (["signal", "api"], false), (["describe", "worker:1"], false),
     ])
@@ -85,6 +85,17 @@ import Wire
         #expect(try LogOrigin("worker:2").worker == 2)
         #expect(try LogOrigin("hub").source == "hub")
         #expect(try LogOrigin("all") == LogOrigin())
+    }
+
+    @Test func allHasTheWorkersInItOnce() throws {
+        for (names, hasWorkers, now, programs, allWorkers) in [
+            (["a", "b"], true, false, ["all"], false), (["a", "b"], true, true, ["a", "b"], true),
+            (["a"], false, true, ["a"], false), ([], true, false, [], true), ([], false, false, [], false),
+        ] {
+            var selection = try TargetSelection(["all", "worker:1"])
+            selection.spellOut(programs: names, hasWorkers: hasWorkers, now: now)
+            #expect(selection.programs == programs && selection.allWorkers == allWorkers && selection.workers.isEmpty)
+        }
     }
 
     @Test func aNumberThatIsNoProgramIsExplained() async throws {

@@ -78,6 +78,14 @@ import Wire
         #expect(!text.contains("!"))
     }
 
+    @Test func aSupervisorAloneHasNoClients() {
+        #expect(
+            ProcessTable.lines(Self.manager().processes, .plain) == [
+                "NAME        STATE   PID  UPTIME  RESTARTS  CPU%  MEMORY",
+                "supervisor  ready  4711   3d04h         0   0.1    9.3M",
+            ])
+    }
+
     @Test func aProgramWithAllItsSettings() {
         var status = Self.programs[2]
         status.processes[0].statusText = "1 job"
@@ -95,8 +103,10 @@ import Wire
                   ! jobs:1 exited with 1: Error: Cannot find module './x'; it is started again
                     in 3.2 s.
 
-                PROCESS STATE   PID TREE UPTIME RESTARTS CPU% MEMORY NOTE
-                jobs:1  backoff   -    -      -        4    -      - 1 job, last: exited with 1…
+                PROCESS  STATE    PID  TREE  UPTIME  RESTARTS  CPU%  MEMORY
+                jobs:1   backoff    -     -       -         4     -       -
+
+                  jobs:1: 1 job, last: exited with 1, next start in 3.2 s
 
                   command    node jobs.js
                   ready      2s

@@ -85,6 +85,35 @@ import Wire
                 == #"T ERROR \x9b31m    a\r\nb"#)
     }
 
+    @Test func logLinesOfProgramsHaveAColourForEachAndAMark() {
+        var entry = Sample.logEntry("Timeout, timeout", source: "api:1", fields: ["k": "TIMEOUTS"])
+        (entry.program, entry.stream) = ("api", .out)
+        let line = LogLine.text(entry, time: "T", highlight: "timeOUT", coloured)
+        #expect(
+            line.hasSuffix(
+                "\u{1b}[7mTimeout\u{1b}[0m, \u{1b}[7mtimeout\u{1b}[0m "
+                    + "\u{1b}[2mk=\u{1b}[0m\u{1b}[7mTIMEOUT\u{1b}[0m\u{1b}[2mS\u{1b}[0m"))
+        #expect(
+            LogLine.text(entry, time: "T", highlight: "timeout", .plain)
+                == "T INFO  api:1      Timeout, timeout k=TIMEOUTS")
+        func colour(_ program: String, _ number: Int) -> Substring? {
+            (entry.program, entry.source) = (program, "\(program):\(number)")
+            return LogLine.text(entry, time: "T", coloured).split(separator: "\u{1b}").first {
+                $0.hasSuffix(entry.source)
+            }?
+            .prefix(4)
+        }
+        #expect(colour("api", 1) != nil && colour("api", 1) == colour("api", 2))
+        #expect(Set(["api", "web", "jobs", "mail", "cache", "db"].map { colour($0, 1) }).count > 2)
+    }
+
+    @Test func flushedLogs() {
+        let all = LogsFlushed(programs: nil, lines: 12, memory: 9, files: 0, bytes: 0)
+        #expect(FlushCommand.text(all) == "Forgotten of all programs: 12 lines in memory, no file.")
+        let two = LogsFlushed(programs: ["a", "b"], lines: 0, memory: 0, files: 1, bytes: 2048)
+        #expect(FlushCommand.text(two) == "Forgotten of a, b: 0 lines in memory, 1 file (2.0 KiB).")
+    }
+
     @Test func progress() {
         let step = OperationProgress(operation: "reload", message: "worker 1: successor ready (pid 4711)")
         #expect(ProgressLine.text(step, elapsed: 1, .plain) == "  worker 1: successor ready (pid 4711)")
@@ -95,6 +124,9 @@ import Wire
         #expect(
             ProgressLine.text(failed, elapsed: 10, coloured)
                 == "scale to 4 \u{1b}[1;31mfailed\u{1b}[0m in 10 s: worker 4: not ready")
+        #expect(ProgressLine.hint("a:1 exited with 1: Error: listen EADDRINUSE: …")?.contains("--listen") == true)
+        #expect(ProgressLine.hint("a:1 exited with 0; it is started again at once.")?.contains("on-failure") == true)
+        #expect(ProgressLine.hint(failed.message) == nil)
     }
 
     @Test func processesAreRecognisedInSentences() {

@@ -7,6 +7,7 @@ import Testing
     private static func kind(_ path: String) -> ScriptFile.Kind {
         switch path {
         case "/srv/app/app.js", "/srv/app/lib/job.py", "/srv/app/api", "/srv/app/notes.txt": .file(isExecutable: false)
+        case "/srv/app/ecosystem.config.js", "/srv/app/apps.json", "/srv/app/wsd.yaml": .file(isExecutable: false)
         case "/srv/app/serve", "/srv/app/odd.xyz": .file(isExecutable: true)
         case "/srv/app/lib": .folder
         default: .absent
@@ -60,11 +61,26 @@ import Testing
         #expect(Self.complaint(["nod"])?.message.hasSuffix("wsctl start -- nod") == true)
         #expect(Self.complaint(["nod"], known: nil)?.status == .notRunning)
         #expect(Self.complaint(["nod"], known: nil)?.message.contains("wsctl resurrect") == true)
+        #expect(Self.complaint(["node", "app.js"])?.message.hasSuffix("wsctl start -- node app.js") == true)
+        #expect(Self.complaint(["ap.js"])?.message.contains("--") == false)
         #expect(Self.complaint(["lib"])?.message.hasPrefix("lib is a folder.") == true)
         #expect(Self.complaint(["notes.txt"])?.message.contains("chmod +x") == true)
         #expect(Self.complaint(["1"], settings: true)?.message.contains("wsctl scale") == true)
         #expect(Self.complaint(["1", "app.js"])?.message.contains("one at a time") == true)
         #expect(Self.complaint(["app.js", "serve"], ["x"]) != nil)
+        #expect(throws: StartComplaint("Several programs cannot have one --name.", status: .usage)) {
+            try StartPlan.make(
+                words: ["app.js", "serve"], command: [], hasSettings: true, isNamed: true, known: [],
+                folder: "/srv/app",
+                kind: Self.kind)
+        }
+    }
+
+    @Test func filesThatDescribeProgramsAreNone() {
+        let ecosystem = Self.complaint(["ecosystem.config.js"])?.message
+        #expect(ecosystem?.contains(#"require("./ecosystem.config.js"))' | wsctl import -"#) == true)
+        #expect(Self.complaint(["apps.json"])?.message.hasSuffix("wsctl import apps.json") == true)
+        #expect(Self.complaint(["wsd.yaml"])?.message.contains("`wsctl reload`") == true)
     }
 
     @Test(arguments: [

@@ -151,6 +151,33 @@ class Box:
             client.kill()
             client.wait(10)
 
+    def installed(self):
+        """Has the package, whatever a test has done to it."""
+        if self.tried("test", "-x", "/usr/bin/wsd")[0] != 0:
+            self.install()
+
     def down(self):
         with contextlib.suppress(subprocess.SubprocessError):
             self.call("down", "--now", check=False)
+
+
+def newer_box(name):
+    """With the systemd of the distribution's backports."""
+    try:
+        return Box(name, "--systemd", "backports")
+    except AssertionError as error:
+        if "cannot download" in str(error) or "apt has no source" in str(error):
+            pytest.skip(f"no newer systemd to be had: {error}")
+        raise
+
+
+SYSTEMDS = ["this systemd", "newer systemd"]
+
+
+@functools.cache
+def shared_box(systemd):
+    """One of these for all files of tests; it goes with the run."""
+    name = f"wsd-test-{os.getpid()}-{systemd.split()[0]}"
+    machine = Box(name) if systemd == "this systemd" else newer_box(name)
+    atexit.register(machine.down)
+    return machine

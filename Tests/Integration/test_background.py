@@ -46,7 +46,7 @@ def test_a_program_starts_wsd(place):
     status = place.status()
     assert f"(pid {status['pid']}), a process manager without WebSocket workers" in started.stderr
     assert status["managesOnly"] and [p["name"] for p in status["programs"]] == ["app"]
-    log = place.folder / "state" / "wsd.log"
+    log = place.folder / "state" / "logs" / "wsd.log"
     assert str(log) in started.stderr and "Starting" in log.read_text()
     # In a session of its own, with nothing of the caller's open, and without a folder that it would keep busy.
     assert os.getsid(status["pid"]) == status["pid"]

@@ -76,7 +76,7 @@ def test_statistics_count_what_happened(wsd):
 def test_every_command_has_help_and_json(wsd):
     commands = ["status", "workers", "clients", "rooms", "stats", "logs", "restart", "reload", "scale", "stop", "kick", "publish",
                 "config", "doctor", "version", "user", "presence", "history", "trace", "disconnect", "start", "list", "describe", "env",
-                "delete", "signal", "reset", "save", "resurrect"]
+                "delete", "signal", "reset", "flush", "save", "resurrect"]
     overview = subprocess.run([str(BIN / "wsctl"), "--help"], capture_output=True, text=True).stdout
     for command in commands:
         assert command in overview

@@ -84,7 +84,8 @@ def test_the_package_has_what_belongs_into_it():
         "/usr/lib/systemd/user/wsd.service", f"{share}/man/man8/wsd.8.gz", f"{share}/man/man1/wsctl.1.gz",
         f"{share}/man/man5/wsd.yaml.5.gz", f"{share}/bash-completion/completions/wsctl", f"{share}/zsh/vendor-completions/_wsctl",
         f"{share}/fish/vendor_completions.d/wsctl.fish", f"{doc}/copyright", f"{doc}/changelog.gz", f"{doc}/docs/operations.md",
-        f"{doc}/examples/deploy/nginx.conf", f"{doc}/examples/drop-ins/jit.conf", f"{doc}/examples/wsd.example.yaml",
+        f"{doc}/examples/deploy/nginx.conf", f"{doc}/examples/drop-ins/jit.conf", f"{doc}/examples/drop-ins/programs.conf",
+        f"{doc}/examples/wsd.example.yaml",
     } <= names
     assert {name.rpartition("/")[2] for name in names if "/systemd/system/wsd" in name} == {"wsd.service", "wsd@.service", "wsd.socket"}
 

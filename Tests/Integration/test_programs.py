@@ -646,8 +646,16 @@ def test_the_whole_tree_ends_with_its_program(pm):
 DEAF = {"command": shell("trap '' TERM HUP INT; echo up; while :; do sleep 0.1; done"), "ready": "log:up", "stopTimeout": "1h"}
 
 
+def role(pid):
+    """The first argument of a process; None: it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def guards(pm):
-    return [pid for pid in process_tree(pm.pid) if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2] == [b"guard"]]
+    return [pid for pid in process_tree(pm.pid) if role(pid) == [b"guard"]]
 
 
 def test_the_killed_supervisor_takes_every_program_with_it(tmp_path):

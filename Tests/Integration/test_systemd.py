@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import BIN, wait_until
-from systemdbox import UNITS, Box, package
+from systemdbox import SYSTEMDS, UNITS, newer_box, package, shared_box
 from v1client import token
 
 # A listener for webhooks, as a program of its own in the box's network; prints each call's path.
@@ -44,22 +44,9 @@ def begun():
     return time.monotonic()
 
 
-def newer_box(name):
-    """With the systemd of the distribution's backports."""
-    try:
-        return Box(name, "--systemd", "backports")
-    except AssertionError as error:
-        if "cannot download" in str(error) or "apt has no source" in str(error):
-            pytest.skip(f"no newer systemd to be had: {error}")
-        raise
-
-
-@pytest.fixture(scope="module", params=["this systemd", "newer systemd"])
+@pytest.fixture(scope="module", params=SYSTEMDS)
 def box(begun, request):
-    name = f"wsd-test-{os.getpid()}"
-    machine = Box(name) if request.param == "this systemd" else newer_box(name)
-    yield machine
-    machine.down()
+    return shared_box(request.param)
 
 
 @pytest.fixture(autouse=True)

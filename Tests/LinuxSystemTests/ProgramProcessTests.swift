@@ -104,6 +104,16 @@ extension ProcessTests {
             try eventually { tree.isGone }
         }
 
+        @Test func severalTreesEndByTheSameLooks() throws {
+            let daemon = "setsid sh -c '(echo up; exec sleep 1000) & exec true'; exec sleep 1000"
+            let programs = try (1...3).map { _ in try Launched(["sh", "-c", daemon]) { _ in } }
+            for program in programs { try program.awaitLines(1) }
+            var trees = programs.map { ProgramTree(root: $0.root) }
+            #expect(ProgramTree.killAll(&trees) == [false, false, false])
+            #expect(programs.allSatisfy { $0.exit == .signalled(SIGKILL, coreDumped: false) })
+            try eventually { ProgramTree.killAll(&trees) == [true, true, true] }
+        }
+
         @Test func aTagWithoutTheRightsOfTheUserIsNone() throws {
             let program = try Launched(["sleep", "1000"]) { _ in }
             try program.executed()

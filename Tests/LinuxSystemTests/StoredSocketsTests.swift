@@ -59,6 +59,29 @@ struct StoredSocketsTests {
         #expect(plan.kept.isEmpty && Set(plan.stale.map(\.socket.descriptor)) == [3, 4])
     }
 
+    /// Those of programs wait for their programs, whatever the service itself listens on; where it is to bind itself, they go.
+    @Test func socketsOfProgramsAreAsideUnlessTheyAreInTheWay() {
+        let api = StoredSockets.name(of: Self.port, program: "api") ?? ""
+        #expect(api == "wsd-program-api%3a127.0.0.1%3a8080")
+        let inherited = [held(3, Self.every), held(4, Self.port, name: api)]
+        for addresses in [[Self.every], []] {
+            let plan = StoredSockets.plan(inherited, for: addresses)
+            #expect(plan.programs.map(\.socket.descriptor) == [4])
+            #expect(plan.activated.isEmpty && !plan.staleNames.contains(api))
+        }
+        let plan = StoredSockets.plan(inherited, for: [Self.every, .tcp(host: nil, port: 8080)])
+        #expect(plan.programs.isEmpty && plan.staleNames == [api])
+    }
+
+    /// Shut down by a process that was killed before it had told the service manager.
+    @Test func whatDoesNotListenAnyMoreIsStale() {
+        var dead = [held(3, Self.port), held(4, Self.port, name: "wsd-program-api%3a8080")]
+        for index in dead.indices { dead[index].isListening = false }
+        let plan = StoredSockets.plan(dead, for: [Self.port])
+        #expect(plan.stale.map(\.socket.descriptor) == [3, 4])
+        #expect(plan.kept.isEmpty && plan.programs.isEmpty && plan.activated.isEmpty)
+    }
+
     @Test func aUnixSocketWithoutItsFileIsOfNoUse() throws {
         let directory = try TemporaryDirectory()
         let address = ListenAddress.unix(path: directory.path + "/app.sock")

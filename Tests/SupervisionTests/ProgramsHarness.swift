@@ -147,7 +147,7 @@ struct ProgramsHarness {
                 } else {
                     children.append(Child(instance: instance, place: place, configuration: configuration))
                     queue += machine.spawned(instance, pid: 1000 + Int32(instance.rawValue), now: now)
-                    if case .log = configuration.ready { queue += machine.saidReady(instance, now: now) }
+                    if configuration.ready == .log("ready") { queue += machine.saidReady(instance, now: now) }
                 }
             case .signal(let instance, let signal):
                 change(instance) { $0.signals.append(signal) }

@@ -70,6 +70,19 @@ import Testing
         #expect(programs.actions.last == .settled)
     }
 
+    @Test func oneThatIsNotTriedForLongHoldsNothingUp() throws {
+        var programs = Harness([
+            Harness.program("job") {
+                $0.ready = .notify
+                $0.backoff.initialDelay = .seconds(60)
+                $0.backoff.maxDelay = .seconds(60)
+            }
+        ])
+        programs.exit(try programs.current("job"), .exited(3))
+        #expect(try programs.state("job") == .backoff)
+        #expect(programs.actions.last == .settled)
+    }
+
     // MARK: Readiness
 
     @Test func aProbeIsRepeatedUntilItSucceeds() throws {
@@ -102,6 +115,22 @@ import Testing
         programs.pass(.seconds(1))
         #expect(programs.spawns == ["api:1", "api:1"])
         #expect(try programs.snapshot("api").processes.first?.restarts == 1)
+    }
+
+    @Test(arguments: [
+        (ProgramReadiness.notify, "it did not say READY=1"),
+        (.log("up"), "no line of its output contains “up”"),
+    ])
+    func whatWasMissingIsSaid(ready: ProgramReadiness, missing: String) throws {
+        var programs = Harness([
+            Harness.program("api") {
+                $0.ready = ready
+                $0.readyTimeout = .seconds(2)
+            }
+        ])
+        programs.pass(.seconds(3))
+        programs.endAsked()
+        #expect(try programs.snapshot("api").processes.first?.lastExit == "was not ready within 2 s: \(missing)")
     }
 
     @Test func aProcessIsReadyWhenItHasLivedLongEnough() throws {
@@ -312,18 +341,18 @@ import Testing
 
     @Test func tooMuchMemoryTwiceIsTooMuch() throws {
         var programs = Harness([
-            Harness.program("api") { $0.maxMemory = 1000 },
+            Harness.program("api") { $0.maxMemory = 1 << 20 },
             Harness.program("web") {
-                $0.maxMemory = 1000
+                $0.maxMemory = 1 << 20
                 $0.listen = [.tcp(host: "127.0.0.1", port: 8080)]
             },
         ])
         programs.pass(.seconds(31))
         for name in ["api", "web"] {
             let instance = try programs.current(name)
-            for memory in [2000, 10, 2000] { programs.act { $0.measured(instance, memory: memory, now: $1) } }
+            for memory in [2 << 20, 10, 2 << 20] { programs.act { $0.measured(instance, memory: memory, now: $1) } }
             #expect(try programs.states(name) == [.ready])
-            programs.act { $0.measured(instance, memory: 2000, now: $1) }
+            programs.act { $0.measured(instance, memory: 2 << 20, now: $1) }
         }
         #expect(try programs.states("api") == [.stopping])
         // Its successor is ready already.
@@ -333,5 +362,7 @@ import Testing
             #expect(try programs.states(name) == [.ready])
             #expect(try programs.snapshot(name).processes.first?.restarts == 1)
         }
+        let api = try programs.snapshot("api").processes.first
+        #expect(api?.lastExit == "used 2 MiB of memory, more than maxMemory (1 MiB)")
     }
 }

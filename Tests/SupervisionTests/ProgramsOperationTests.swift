@@ -168,7 +168,7 @@ import Testing
         ])
         programs.forget()
         programs.act { $0.filesChanged("api", "src/app.js", now: $1) }
-        #expect(programs.eventMessages == ["Program files changed"])
+        #expect(programs.eventMessages == ["Program files changed", "Program operation started"])
         programs.endAsked()
         #expect(programs.spawns == ["api:1"])
         #expect(programs.results == [])

@@ -144,6 +144,20 @@ import Testing
         #expect(programs.actions.count { $0 == .closeSockets(program: "api") } == 1)
     }
 
+    /// A former life of the service may have left them open.
+    @Test func socketsOfAProgramThatNeverStartedAreClosedWhenItIsStopped() {
+        var programs = Harness([
+            Harness.program("data") { $0.ready = .notify },
+            Harness.program("api") {
+                $0.listen = [Self.address]
+                $0.dependsOn = ["data"]
+            },
+        ])
+        programs.forget()
+        _ = programs.stop("api")
+        #expect(programs.actions.contains(.closeSockets(program: "api")))
+    }
+
     @Test func anOperationDoesNotWaitForSocketsThatWillNotComeFree() throws {
         var programs = Harness([
             Harness.program("api") {

@@ -39,6 +39,20 @@ import Testing
         #expect(fleet.snapshot.health == .ok)
     }
 
+    @Test func aConfigurationThatConcernsNobodyReplacesNobody() throws {
+        var fleet = FleetHarness.running(workers: 2)
+        fleet.request { $0.scaleRequested(workers: 3, now: $1) }
+        fleet.readyAll()
+        let before = fleet.children.map(\.instance)
+        #expect(fleet.request { $0.adoptionRequested(now: $1) } == nil)
+        #expect(fleet.children.map(\.instance) == before && fleet.machine.workersWanted == 3)
+        #expect(fleet.results.last == .succeeded("The configuration is in force."))
+        #expect(fleet.notifications == [.reloading, .reloaded])
+        #expect(fleet.actions.contains(.adoptConfiguration(revision: 1)))
+        #expect(fleet.machine.revisionsInUse == [1])
+        #expect(fleet.snapshot.health == .ok && fleet.snapshot.operation == nil)
+    }
+
     @Test func anOldProcessThatIgnoresItsDrainIsKilled() throws {
         var fleet = FleetHarness.running(workers: 1)
         let old = try fleet.current(.worker(1))

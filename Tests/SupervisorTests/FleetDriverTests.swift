@@ -186,6 +186,25 @@ struct FleetDriverTests {
         try await service.close()
     }
 
+    @Test func aReloadWithoutAnyDifferenceReplacesTheWorkers() async throws {
+        var next = WsdConfiguration()
+        next.workers.count = 2
+        // As the service's own.
+        next.restart.initialDelay = .milliseconds(1)
+        var program = ProgramConfiguration()
+        (program.name, program.command) = ("job", ["/bin/true"])
+        next.programs = [program]
+        let service = try await TestService(workers: 2, reload: .success(next))
+        try await service.untilReady()
+        let first = try await service.request("POST", "/v1/reload").body
+        #expect(first.contains("The configuration is in force."))
+        // Nothing differs any more: whoever asks for it wants new workers.
+        let second = try await service.request("POST", "/v1/reload").body
+        #expect(second.contains("Restarted: worker 1, worker 2"), "\(second)")
+        #expect(try await service.parts.run { $0.system.launched.count } == 5)
+        try await service.close()
+    }
+
     @Test func saysHowThingsStandInOneLine() async throws {
         let service = try await TestService(workers: 2) { $0.behaviour.counters.clients = 60 }
         try await service.untilReady()

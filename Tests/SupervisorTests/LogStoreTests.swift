@@ -61,6 +61,16 @@ struct LogStoreTests {
         #expect(store.tail(LogFilter(source: "worker 1"), limit: .max).count < 150)
     }
 
+    @Test func linesThatWereLetGoTakeNoMemory() {
+        var store = store(perSource: 100_000, total: 100_000)
+        for source in 1...20 {
+            for number in 0..<700 { add(&store, "flood \(number)", source: "job:\(source)") }
+        }
+        #expect(store.bytes <= 100_000)
+        #expect(store.places < 4000)
+        #expect(store.tail(LogFilter(source: "job:20"), limit: 1).map(\.message) == ["flood 699"])
+    }
+
     @Test func cutsWhatIsTooLong() {
         var store = store()
         let entry = add(&store, String(repeating: "x", count: 100_000))

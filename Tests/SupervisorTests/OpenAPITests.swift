@@ -137,4 +137,19 @@ struct OpenAPITests {
                 == Self.properties("ProgramRequest"))
         #expect(try Self.keys(entry) == Self.properties("LogEntry"))
     }
+
+    @Test func eventsAreAllDescribed() throws {
+        var event = ServiceEvent(sequence: 1, time: 1, type: "process.exited", level: .info, message: "m")
+        (event.process, event.program, event.worker, event.pid) = ("api:1", "api", 1, 1)
+        (event.code, event.signal, event.coreDumped, event.outOfMemory) = (1, "SIGKILL", true, true)
+        (event.expected, event.reason, event.uptime, event.restarts) = (true, "r", 1, 1)
+        (event.memory, event.memoryLimit, event.startTime, event.delay) = (1, 1, 1, 1)
+        (event.operation, event.result, event.fields, event.leftOut, event.text) = ("o", "r", [:], 1, "t")
+        #expect(try Self.keys(event) == Self.properties("ServiceEvent"))
+        let page = try projectFile("docs/events.md")
+        for kind in EventKind.all {
+            let name = kind.name.split(separator: ".").map(String.init)
+            #expect(page.contains("`\(kind.name)`") || page.contains("`\(name[0]).…`"), "\(kind.name)")
+        }
+    }
 }

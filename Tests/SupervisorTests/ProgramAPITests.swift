@@ -58,11 +58,15 @@ struct ProgramAPITests {
         }
         let scaled = try await service.request("POST", "/v1/programs/scale", body: #"{"targets":["s"],"instances":3}"#)
         #expect(try steps(scaled.body).last?.succeeded == true)
+        #expect(try steps(scaled.body).last?.operation == "scale s to 3")
         #expect(try await service.parts.run { $0.programs.processes.count } == 3)
         let signalled = try await service.request(
             "POST", "/v1/programs/signal", body: #"{"targets":["s:2"],"signal":"usr1"}"#)
         #expect(try steps(signalled.body).last?.succeeded == true)
+        #expect(try steps(signalled.body).last?.operation == "SIGUSR1 to s:2")
         #expect(try await service.parts.run { $0.programs.deeds.last } == "10 s:2")
+        let mistyped = try await service.request("POST", "/v1/programs/stop", body: #"{"targets":["S_"]}"#)
+        #expect(try error(mistyped.body).message.hasSuffix("Did you mean s?"))
 
         let deleted = try await service.request("POST", "/v1/programs/delete", body: #"{"targets":["s"]}"#)
         #expect(try steps(deleted.body).last?.succeeded == true)

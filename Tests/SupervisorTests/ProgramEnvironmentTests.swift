@@ -12,7 +12,8 @@ struct ProgramEnvironmentTests {
         return try ProgramEnvironment(
             supervisor: [
                 "PATH": "/usr/bin", "NOTIFY_SOCKET": "/n", "LISTEN_FDS": "1", "WATCHDOG_USEC": "1", "WSD_API_KEY": "k",
-                "WSD_SOCKET": "/old", "STATE_DIRECTORY": "/s", "CREDENTIALS_DIRECTORY": "/c",
+                "WSD_SOCKET": "/old", "STATE_DIRECTORY": "/s", "CREDENTIALS_DIRECTORY": "/c", "_": "/bin/x",
+                "SHLVL": "1",
             ], process: ProgramProcessID(program: "api", number: 2), controlSocket: "/run/c.sock",
             configuration: configuration)
     }
@@ -25,6 +26,17 @@ struct ProgramEnvironmentTests {
                 "NODE_APP_INSTANCE": "1",
             ])
         #expect(environment.own == ["A", "PATH"])
+    }
+
+    @Test func theFolderIsItsOwn() throws {
+        var configuration = ProgramConfiguration()
+        configuration.folder = "/srv/app"
+        for (supervisor, expected) in [(["PWD": "/home/ada"], "/srv/app"), ([:], nil)] {
+            let environment = try ProgramEnvironment(
+                supervisor: supervisor, process: ProgramProcessID(program: "api", number: 1),
+                controlSocket: "/run/c.sock", configuration: configuration)
+            #expect(environment.values["PWD"] == expected)
+        }
     }
 
     @Test func readsFilesBeforeItsOwnAssignments() throws {

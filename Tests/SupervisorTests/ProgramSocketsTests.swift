@@ -1,7 +1,8 @@
 import Glibc
-import LinuxSystem
+import Supervision
 import Testing
 
+@testable import LinuxSystem
 @testable import Model
 @testable import Supervisor
 
@@ -23,11 +24,77 @@ struct ProgramSocketsTests {
         sockets.closeAll()
     }
 
+    /// What the service manager holds stays open at the end of the service, and goes with the program.
+    @Test func areHeldForTheNextLife() throws {
+        let store = Told()
+        var sockets = ProgramSockets(store: store.store)
+        let socket = try #require(try sockets.sockets(of: "api", [Self.address]).first)
+        #expect(store.said == ["hold \(socket.descriptor) wsd-program-api%3a127.0.0.1%3a0"])
+        let copy = dup(socket.descriptor)
+        sockets.closeAll()
+        #expect(isListening(copy))
+
+        var next = ProgramSockets(former: [inherited(copy, "api", socket)], store: store.store)
+        #expect(next.adopt(for: [definition("api")]) == [Self.address])
+        #expect(try next.sockets(of: "api", [Self.address]).map(\.descriptor) == [copy])
+        #expect(fcntl(copy, F_GETFL) & O_NONBLOCK == 0)
+        #expect(store.said.count == 1, "it is held already")
+        // The service manager's copy, which it closes later.
+        let late = dup(copy)
+        defer { close(late) }
+        next.close("api")
+        #expect(store.said.last == "release wsd-program-api%3a127.0.0.1%3a0")
+        #expect(!isListening(late))
+        let again = try #require(try ListeningSocket.bind(socket.address).first)
+        again.close()
+    }
+
+    @Test func ofProgramsThatAreNotToRunAreGivenUp() throws {
+        let store = Told()
+        let socket = try #require(try ListeningSocket.bind(Self.address).first)
+        let former = [inherited(socket.descriptor, "api", socket)]
+        var sockets = ProgramSockets(former: former, store: store.store)
+        let kept = sockets.adopt(for: [definition("api", isWanted: false), definition("other")])
+        #expect(kept.isEmpty)
+        #expect(store.said == ["release wsd-program-api%3a127.0.0.1%3a0"])
+        let taken = try sockets.sockets(of: "other", [socket.address])
+        #expect(taken.map(\.address) == [socket.address])
+        sockets.close("other")
+    }
+
     @Test func sayWhoListensThereAlready() throws {
         var sockets = ProgramSockets()
         let taken = try #require(try sockets.sockets(of: "api", [Self.address]).first).address
         let error = #expect(throws: ProgramSystemError.self) { try sockets.sockets(of: "other", [taken]) }
         #expect(error?.description.contains("listens on \(taken) already") == true)
         sockets.closeAll()
+    }
+
+    private final class Told {
+        var said: [String] = []
+        var store: ProgramSockets.Store {
+            ProgramSockets.Store(
+                hold: { self.said.append("hold \($0) \($1)") }, release: { self.said.append("release \($0)") })
+        }
+    }
+
+    private func isListening(_ descriptor: CInt) -> Bool {
+        var (value, size) = (CInt(0), socklen_t(MemoryLayout<CInt>.size))
+        return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0
+    }
+
+    private func inherited(
+        _ descriptor: CInt, _ program: String, _ socket: ListeningSocket
+    ) -> SystemdSockets.Inherited {
+        SystemdSockets.Inherited(
+            socket: ListeningSocket(descriptor: descriptor, address: socket.address),
+            name: StoredSockets.name(of: Self.address, program: program) ?? "")
+    }
+
+    private func definition(_ name: String, isWanted: Bool = true) -> ProgramDefinition {
+        var configuration = ProgramConfiguration()
+        configuration.name = name
+        configuration.listen = [Self.address]
+        return ProgramDefinition(configuration: configuration, origin: .file, isWanted: isWanted)
     }
 }

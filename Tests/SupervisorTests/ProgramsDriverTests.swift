@@ -71,6 +71,45 @@ struct ProgramsDriverTests {
         try await service.close()
     }
 
+    @Test func whatTheMachineDidToItGoesBeforeItsLastLine() async throws {
+        let service = try await TestService(
+            workers: 1, programs: [Self.program("api")],
+            adjustPrograms: {
+                $0.behaviours["api"] = .init(end: (.signalled(SIGTRAP, coreDumped: false), "14: 0xbb835e _start\n"))
+                $0.causes = [(.signalled(SIGTRAP, coreDumped: false), "no memory is executable")]
+            })
+        try await service.until("its end") { parts in
+            parts.driver.programs.statuses().first?.processes.first?.lastExit?.contains("is executable") == true
+        }
+        try await service.close()
+    }
+
+    @Test func theErrorBeforeAStackTraceIsTheReason() async throws {
+        let service = try await TestService(
+            workers: 1, programs: [Self.program("api") { $0.restart = .never }])
+        try await service.untilReady()
+        try await service.parts.run { parts in
+            let frames = (1...20).map { "    at frame\($0) (app.js:\($0))\n" }.joined()
+            parts.programs.process("api:1")?.print("app.js:7\n\nError: no database\n\(frames)\nNode.js v20\n", on: .err)
+            parts.programs.process("api:1")?.end(.exited(1))
+        }
+        try await service.until("its failure") { Self.state("api", $0) == .failed }
+        let problems = try await service.parts.run { $0.driver.programs.statuses()[0].problems }
+        #expect(problems.first?.contains("Error: no database") == true, "\(problems)")
+        try await service.close()
+    }
+
+    @Test func noMoreThanTheLastLinesAreKept() {
+        var lines = LastLines()
+        for number in 1...100 {
+            let line = Array("\(number)\u{1b}".utf8) + Array(repeating: UInt8(ascii: "x"), count: 1000)
+            line.withUnsafeBytes { lines.add($0) }
+        }
+        #expect(lines.texts.count == LastLines.maxLines)
+        #expect(lines.texts.first?.hasPrefix("61") == true && lines.texts.last?.contains("\u{1b}") == false)
+        #expect(lines.texts.allSatisfy { $0.utf8.count < LastLines.maxBytes + 20 })
+    }
+
     @Test func aProgramThatCannotBeExecutedFailsWithTheReason() async throws {
         let reason = "there is no program “nod” in PATH (/usr/bin)"
         let service = try await TestService(
@@ -127,12 +166,21 @@ struct ProgramsDriverTests {
 
     @Test func programsEndAfterTheFleetAndThenTheService() async throws {
         let service = try await TestService(
-            workers: 1, programs: [Self.program("db"), Self.program("api") { $0.dependsOn = ["db"] }])
+            workers: 1,
+            programs: [
+                Self.program("db"),
+                Self.program("api") {
+                    $0.dependsOn = ["db"]
+                    $0.listen = [.tcp(host: "127.0.0.1", port: 3000)]
+                },
+            ])
         try await service.untilReady()
         let answer = try await service.request("POST", "/v1/stop").body
         #expect(try await service.ended.get() == 0)
         let (children, deeds) = try await service.parts.run { ($0.system.children.count, $0.programs.deeds) }
         #expect(children == 0)
+        // The next life of the service may need them.
+        #expect(try await service.parts.run { $0.programs.closedSockets } == [])
         #expect(deeds == ["15 api:1", "sweep api:1", "15 db:1", "sweep db:1"])
         #expect(answer.contains("Stopping the programs"))
         #expect(answer.split(separator: "\n").last?.contains(#""succeeded":true"#) == true)
@@ -164,6 +212,7 @@ struct ProgramsDriverTests {
                 $0.warnings = ["programs.json was damaged"]
             })
         try await service.untilReady()
+        #expect(try await service.parts.run { $0.programs.adopted } == ["api", "job", "off"])
         let (statuses, started, lines) = try await service.parts.run {
             ($0.driver.programs.statuses(), $0.programs.started, Self.messages($0, LogFilter(grep: "damaged")))
         }
@@ -178,14 +227,20 @@ struct ProgramsDriverTests {
     @Test func aReloadBringsTheProgramsOfTheConfiguration() async throws {
         var next = WsdConfiguration()
         next.workers.count = 1
+        // As the service's own.
+        next.restart.initialDelay = .milliseconds(1)
         next.programs = [Self.program("new")]
         let service = try await TestService(workers: 1, reload: .success(next), programs: [Self.program("old")])
         try await service.untilReady()
-        #expect(try await service.request("POST", "/v1/reload").status == 200)
+        let (code, body) = try await service.request("POST", "/v1/reload")
+        #expect(code == 200)
+        #expect(body.contains("Programs: new: new; gone: old.") && body.contains("the workers go on"), "\(body)")
         try await service.until("the new one alone") { parts in
             parts.driver.programs.names == ["new"] && Self.state("new", parts) == .ready
         }
         #expect(try await service.parts.run { $0.programs.deeds.contains("15 old:1") })
+        #expect(try await service.parts.run { $0.system.launched.map(\.slot) } == [.hub, .worker(1)])
+        #expect(try await service.parts.run { $0.driver.configuration.configuration.programs } == next.programs)
         // Not the children's to know.
         #expect(try await service.parts.run { $0.system.launched.allSatisfy { $0.configuration.programs.isEmpty } })
         try await service.close()

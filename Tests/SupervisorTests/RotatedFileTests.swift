@@ -1,6 +1,8 @@
-import FoundationEssentials
+import Foundation
+import Glibc
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 import Wire
 
@@ -23,7 +25,7 @@ struct RotatedFileTests {
     @Test func keepsTheConfiguredNumberOfFiles() throws {
         try inDirectory { directory in
             let path = directory + "/wsd.log"
-            let file = RotatedFile(path: path, maxSize: 10, keep: 2)
+            let file = RotatedFile(path: path, LogRotation(maxSize: 10, keep: 2))
             for number in 1...4 { file.write("line \(number)...\n") }
             #expect(text(path) == "line 4...\n")
             #expect(text(path + ".1") == "line 3...\n")
@@ -32,11 +34,87 @@ struct RotatedFileTests {
         }
     }
 
+    @Test func compressesWhatIsRotatedAway() throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            let line = String(repeating: "The same again. ", count: 20_000) + "\n"
+            let file = RotatedFile(path: path, LogRotation(maxSize: 300_000, keep: 2, compress: true))
+            // As a crash leaves it.
+            try Data("half".utf8).write(to: URL(filePath: path + ".1.gz.tmp"))
+            for _ in 1...4 { file.write(line) }
+            #expect(text(path) == line)
+            let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+            #expect(names == ["wsd.log", "wsd.log.1.gz", "wsd.log.2.gz"])
+            #expect(try gunzipped(path + ".1.gz") == line)
+            #expect(try gunzipped(path + ".2.gz") == line)
+        }
+    }
+
+    private func gunzipped(_ path: String) throws -> String {
+        let pipe = try #require(popen("gzip -dc '\(path)'", "r"))
+        defer { pclose(pipe) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 * 1024)
+        while case let count = fread(&piece, 1, piece.count, pipe), count > 0 { bytes += piece[..<count] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    @Test func oneThatCannotBeCompressedStays() throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            try FileManager.default.createDirectory(
+                atPath: path + ".1.gz.tmp/x", withIntermediateDirectories: true)
+            let file = RotatedFile(path: path, LogRotation(maxSize: 5, keep: 2, compress: true))
+            for text in ["one\n", "two\n"] { file.write(text) }
+            #expect(text(path + ".1") == "one\n")
+            #expect(text(path) == "two\n")
+        }
+    }
+
+    @Test(arguments: [
+        "2026-11-21 06:00:00.123 INFO  api:1      up\n",
+        #"{"time":"2026-11-21T06:00:00.123456Z","level":"info"}"# + "\n",
+        "no time\n",
+    ])
+    func oneThatIsTooOldIsRotated(_ first: String) throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            let begun = try #require(LogFileTime.parse(Array(#"{"time":"2026-11-21T06:00:00"#.utf8)))
+            #expect(begun == 1_795_240_800)
+            let start = LogFileTime.parse(Array(first.utf8)) ?? begun
+            let clock = Atomic(Int(start))
+            let rotation = LogRotation(maxSize: 1000, maxAge: 3600, keep: 2)
+            let before = RotatedFile(path: path, rotation) { Double(clock.load(ordering: .relaxed)) }
+            before.write(first)
+            // A later service goes on with it, and knows how old it is; of other text it does not.
+            let file = RotatedFile(path: path, rotation) { Double(clock.load(ordering: .relaxed)) }
+            clock.store(Int(start) + 3590, ordering: .relaxed)
+            file.write("still\n")
+            #expect(text(path) == first + "still\n")
+            clock.store(Int(start) + (first == "no time\n" ? 7190 : 3600), ordering: .relaxed)
+            file.write("new\n")
+            #expect(text(path) == "new\n")
+            #expect(text(path + ".1") == first + "still\n")
+        }
+    }
+
+    @Test func manyLinesAtOnceFillOneFileAfterTheOther() throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            let file = RotatedFile(path: path, LogRotation(maxSize: 8, keep: 9))
+            file.write("aa\nbb\ncc\nlonger than all\ndd\n")
+            #expect(text(path + ".3") == "aa\nbb\n")
+            #expect(text(path + ".2") == "cc\n")
+            #expect(text(path + ".1") == "longer than all\n")
+            #expect(text(path) == "dd\n")
+        }
+    }
+
     @Test func goesOnWhereAPredecessorStopped() throws {
         try inDirectory { directory in
             let path = directory + "/wsd.log"
-            RotatedFile(path: path, maxSize: 100, keep: 1).write("one\n")
-            RotatedFile(path: path, maxSize: 100, keep: 1).write("two\n")
+            RotatedFile(path: path, LogRotation(maxSize: 100, keep: 1)).write("one\n")
+            RotatedFile(path: path, LogRotation(maxSize: 100, keep: 1)).write("two\n")
             #expect(text(path) == "one\ntwo\n")
         }
     }
@@ -44,7 +122,7 @@ struct RotatedFileTests {
     @Test func opensAnewAfterSomebodyMovedTheFile() throws {
         try inDirectory { directory in
             let path = directory + "/wsd.log"
-            let file = RotatedFile(path: path, maxSize: 100, keep: 1)
+            let file = RotatedFile(path: path, LogRotation(maxSize: 100, keep: 1))
             file.write("old\n")
             try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
             file.reopen()
@@ -57,7 +135,7 @@ struct RotatedFileTests {
     @Test func countsWhatCannotBeWrittenAndTriesAgain() throws {
         try inDirectory { directory in
             let path = directory + "/missing/wsd.log"
-            let file = RotatedFile(path: path, maxSize: 100, keep: 1)
+            let file = RotatedFile(path: path, LogRotation(maxSize: 100, keep: 1))
             file.write("lost\n")
             file.write("lost\n")
             #expect(file.trouble == "No such file or directory")

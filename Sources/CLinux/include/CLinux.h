@@ -162,6 +162,22 @@ int wsd_read_signal(int descriptor, struct wsd_signal *out);
 /// Columns of a terminal; 0 when it is none or does not say.
 int wsd_terminal_columns(int descriptor);
 
+// MARK: Full-screen terminal (wsd_terminal.c); one for each process
+
+/// Takes the terminal: keys come one by one, unechoed and without signals, and `enter` is written. What was before, and what
+/// `leave` (128 bytes at most) undoes, comes back by wsd_terminal_leave, and when an error of the program's own ends it
+/// (SIGSEGV and its like). To be called again when the process goes on after a stop.
+int wsd_terminal_enter(int input, int output, const char *enter, const char *leave);
+/// Safe in signal handlers; does nothing where nothing is to be undone.
+void wsd_terminal_leave(void);
+/// From now on SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGWINCH, SIGCONT and SIGTSTP do nothing but send their number as a byte to the
+/// descriptor returned (CLOEXEC, O_NONBLOCK).
+int wsd_terminal_signals(void);
+/// Leaves the terminal and stops the process as Ctrl-Z does; returns when it goes on, at once where nobody could make it go on.
+void wsd_terminal_stop(void);
+/// Leaves the terminal and ends the process by a signal.
+void wsd_terminal_end(int signal_number) __attribute__((noreturn));
+
 // MARK: Fleet board
 
 /// A worker slot's cell in shared memory: one cache line.

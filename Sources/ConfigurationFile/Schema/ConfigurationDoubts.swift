@@ -6,7 +6,7 @@ enum ConfigurationDoubts {
     /// Sentences for the log.
     static func about(_ configuration: WsdConfiguration) -> [String] {
         folders(configuration) + identities(configuration) + history(configuration.rooms)
-            + tls(configuration) + routes(configuration) + programs(configuration)
+            + tls(configuration) + routes(configuration) + programs(configuration) + events(configuration)
     }
 
     private static func folders(_ configuration: WsdConfiguration) -> [String] {

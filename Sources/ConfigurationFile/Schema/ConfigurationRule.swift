@@ -38,7 +38,7 @@ struct ConfigurationRule: Sendable {
         }
     }
 
-    static let all = service + clients + tls + routes + programs
+    static let all = service + clients + tls + routes + programs + events
 
     private static let service = [
         atLeast("restart.maxDelay", \.restart.maxDelay, "restart.initialDelay", \.restart.initialDelay),

@@ -115,11 +115,30 @@ extension ConfigurationSchema {
                 + "standard error is systemd's journal, auto gives it records with fields."
         ),
         SchemaKey(
-            "log.file", \.log.file, ValueFormat.path().orWord("none"), "Log file, besides standard error."),
+            "log.file", \.log.file, ValueFormat.path().orWord("none"),
+            "One log file of all lines, besides standard error."),
+        SchemaKey(
+            "log.files", \.log.files, .choice,
+            "A log file for each program (api.log) and one for wsd itself (wsd.log), in log.folder. With auto there is none where "
+                + "the lines are kept by systemd's journal, by the runtime of a container in which wsd is process 1, or in "
+                + "log.file; and in dev wsd's own begins with the first program."),
+        SchemaKey(
+            "log.folder", \.log.folder,
+            ValueFormat.path().orWord("auto", meaning: "logs in the state directory, or systemd's LogsDirectory="),
+            "Folder of log.files."),
         SchemaKey(
             "log.fileMaxSize", \.log.fileMaxSize, .size(64 * kibibyte...1024 * gibibyte),
-            "The log file is rotated when it would grow above this size."),
-        SchemaKey("log.fileKeep", \.log.fileKeep, .integer(0...1000), "Rotated log files that are kept."),
+            "A log file is rotated when it would grow above this size (or a quarter of log.filesTotal)."),
+        SchemaKey(
+            "log.fileMaxAge", \.log.fileMaxAge, .duration(.seconds(60) ... .seconds(3650 * 86_400), zero: "never"),
+            "A log file is rotated, too, at the first line that comes when the file has lines of so long ago."),
+        SchemaKey(
+            "log.fileKeep", \.log.fileKeep, .integer(0...1000),
+            "Rotated files that are kept of each log file: api.log.1 is the latest."),
+        SchemaKey("log.fileCompress", \.log.fileCompress, .boolean, "Compress rotated files: api.log.1.gz."),
+        SchemaKey(
+            "log.filesTotal", \.log.filesTotal, .size(4 * mebibyte...1024 * gibibyte),
+            "All files of log.folder together. Above it the one that has most loses its oldest."),
         SchemaKey(
             "log.memoryPerChild", \.log.memoryPerChild, .size(16 * kibibyte...64 * mebibyte),
             "Recent lines of each process that wsctl logs can show, in bytes of memory."),

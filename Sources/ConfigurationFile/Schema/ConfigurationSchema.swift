@@ -27,7 +27,8 @@ struct ConfigurationSchema: Sendable {
     }
 
     static let current = ConfigurationSchema(
-        keys: general + routes + programs + workers + restart + reload + shutdown + webSocket + compression + rooms
+        keys: general + routes + programs + events + workers + restart + reload + shutdown + webSocket + compression
+            + rooms
             + roomDefaults
             + history
             + auth + limits + api + webhooks + http + tls + hub + control + log,

@@ -1,12 +1,12 @@
 /// The known word that somebody probably meant.
-enum Suggestion {
+package enum Suggestion {
     /// Longer words are not compared: the cost is the product of the lengths.
     private static let lengthMax = 64
 
     /// The nearest of `words` by edits, when it is near enough to be worth asking; letter case, `_` and `-` do not count.
     ///
     /// - Parameter beginnings: Whether a word that begins with the other one is near, too: `production` and `prod`.
-    static func nearest(to word: String, among words: [String], beginnings: Bool = true) -> String? {
+    package static func nearest(to word: String, among words: [String], beginnings: Bool = true) -> String? {
         guard word.unicodeScalars.count <= lengthMax else { return nil }
         let typed = simplified(word)
         guard !typed.isEmpty else { return nil }

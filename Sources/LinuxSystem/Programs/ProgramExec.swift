@@ -33,6 +33,8 @@ package enum ProgramExec {
             throw ProgramFailure("/dev/null: \(SystemError.reason(of: errno))")
         }
         if let group = launch.controlGroup { join(group) }
+        // The supervisor's own protection from the kernel is not the program's.
+        KillPreference.expose(child: getpid())
         var user: ProgramUser?
         if let name = launch.user { user = try ProgramUser.find(name, group: launch.group) }
         let environment = variables(order, user)
@@ -108,6 +110,15 @@ package enum ProgramExec {
                 : "the user cannot be changed to “\(user)”: \(SystemError.reason(of: code))")
     }
 
+    /// What a service manager has put an empty folder over that nobody may enter (`ProtectHome=`, systemd.exec(5)).
+    private static func hidingPlace(of folder: String) -> String? {
+        ["/home", "/root", "/run/user"].first { place in
+            var status = stat()
+            return (folder == place || folder.hasPrefix("\(place)/")) && stat(place, &status) == 0
+                && status.st_mode & 0o777 == 0
+        }
+    }
+
     private static func enter(_ launch: ProgramLaunch) throws(ProgramFailure) {
         guard chdir(launch.folder) != 0 else { return }
         switch errno {
@@ -115,7 +126,8 @@ package enum ProgramExec {
         case ENOTDIR: throw ProgramFailure("\(launch.folder) is no folder")
         case EACCES:
             let who = launch.user.map { "the user “\($0)”" } ?? "this user"
-            throw ProgramFailure("\(who) may not enter the folder \(launch.folder)")
+            let why = hidingPlace(of: launch.folder).map { ": the unit hides \($0) (ProtectHome=)" } ?? ""
+            throw ProgramFailure("\(who) may not enter the folder \(launch.folder)\(why)")
         case let code: throw ProgramFailure("the folder \(launch.folder): \(SystemError.reason(of: code))")
         }
     }

@@ -65,7 +65,7 @@ package enum ProgramSpawner {
         getenv("LD_LIBRARY_PATH").map { ["LD_LIBRARY_PATH=\(String(cString: $0))"] } ?? []
     }
 
-    private static func memoryFile(_ bytes: [UInt8]) throws(SystemError) -> Int32 {
+    static func memoryFile(_ bytes: [UInt8]) throws(SystemError) -> Int32 {
         let file = try SystemError.check("memfd_create", nil, wsd_memfd(launchName, bytes.count))
         var written = 0
         while written < bytes.count {

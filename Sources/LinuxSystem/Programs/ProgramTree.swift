@@ -98,20 +98,9 @@ package struct ProgramTree: Sendable {
     /// - Returns: the first look found nothing: it is gone.
     @discardableResult
     package mutating func killAll() -> Bool {
-        var killed: [Int32: UInt64] = [:]
-        for round in 0..<Self.maxRounds {
-            // First those that it knows of, and at one blow.
-            group?.kill()
-            let living = members(in: everything)
-            if round == 0, living.isEmpty { return group?.isPopulated != true }
-            let fresh = living.filter { killed[$0.pid] != $0.startTime }
-            if fresh.isEmpty { return false }
-            for member in fresh {
-                killed[member.pid] = member.startTime
-                Self.signal(member, SIGKILL)
-            }
-        }
-        return false
+        var one = [self]
+        defer { self = one[0] }
+        return Self.killAll(&one)[0]
     }
 
     /// Nothing of it lives any more.
@@ -129,9 +118,9 @@ package struct ProgramTree: Sendable {
     /// A look that finds all that can belong to it.
     private var everything: ProcessTable { .read(.everywhere(since: root.startTime)) }
 
-    private var group: ProgramGroup? { root.group.map { ProgramGroup(folder: $0) } }
+    var group: ProgramGroup? { root.group.map { ProgramGroup(folder: $0) } }
 
-    private mutating func members(in table: ProcessTable) -> [ProcessTable.Entry] {
+    mutating func members(in table: ProcessTable) -> [ProcessTable.Entry] {
         let own = getpid()
         var found: [Int32: ProcessTable.Entry] = [:]
         func take(_ first: Int32) {
@@ -173,7 +162,7 @@ package struct ProgramTree: Sendable {
 
     /// Signals this very process: not one that has its pid now.
     @discardableResult
-    private static func signal(_ entry: ProcessTable.Entry, _ number: Int32) -> Bool {
+    static func signal(_ entry: ProcessTable.Entry, _ number: Int32) -> Bool {
         let pidfd = wsd_pidfd_open(entry.pid)
         guard pidfd >= 0 else { return false }
         defer { close(pidfd) }

@@ -35,6 +35,11 @@ package struct ListeningSocket: Hashable, Sendable {
     package func close() {
         Glibc.close(descriptor)
     }
+
+    /// Nobody gets through any more, and the address is free, even while other processes (a service manager) have copies open.
+    package func shutDown() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
 }
 
 /// Why a listening socket could not be had.

@@ -14,24 +14,28 @@ package enum SystemdSockets {
         package var socket: ListeningSocket
         /// `FileDescriptorName=` of the socket unit, or `FDNAME=` of one that was held; empty when there is none.
         package var name: String
+        /// `false`: one that was held and has been shut down since.
+        package var isListening = true
     }
 
     /// The sockets, now CLOEXEC and non-blocking; empty without socket activation. Removes the variables, so that a second call
     /// gives none. To be called before there is a second thread (setenv(3)).
     ///
-    /// - Throws: `SystemError` when a descriptor is not a listening stream socket.
+    /// - Throws: `SystemError` when a descriptor is not a listening stream socket, unless it is one that this service had held.
     package static func inherited() throws(SystemError) -> [Inherited] {
         let names = announced(in: Environment.current, pid: getpid())
         for variable in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] { unsetenv(variable) }
         var sockets: [Inherited] = []
         for (offset, name) in names.enumerated() {
             let descriptor = first + Int32(offset)
-            guard wsd_is_listening(descriptor) == 1, let address = address(of: descriptor) else {
+            let isListening = wsd_is_listening(descriptor) == 1
+            guard isListening || StoredSockets.areOwn(name), let address = address(of: descriptor) else {
                 throw SystemError(call: "listen on", code: ENOTSOCK, subject: "descriptor \(descriptor) of LISTEN_FDS")
             }
             try Descriptors.setCloseOnExec(descriptor)
             try Descriptors.setNonBlocking(descriptor)
-            sockets.append(Inherited(socket: ListeningSocket(descriptor: descriptor, address: address), name: name))
+            let socket = ListeningSocket(descriptor: descriptor, address: address)
+            sockets.append(Inherited(socket: socket, name: name, isListening: isListening))
         }
         return sockets
     }

@@ -10,6 +10,8 @@ package struct WsdConfiguration: Equatable, Sendable, Codable {
     package var routes: [RouteConfiguration] = []
     /// Programs of the team's own that the supervisor keeps.
     package var programs: [ProgramConfiguration] = []
+    /// What is done when something happens.
+    package var onEvent: [EventHookConfiguration] = []
     package var workers = WorkersConfiguration()
     package var restart = RestartConfiguration()
     package var reload = ReloadConfiguration()

@@ -98,6 +98,8 @@ struct RunningProgramOperation: Codable, Sendable {
     var stage: Stage
     /// Places that have been said to be ready.
     var reported: [Int] = []
+    /// Its start has been told.
+    var isTold = false
     /// Said if there was nothing to do.
     var idleSentence: String?
 

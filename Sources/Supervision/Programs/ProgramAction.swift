@@ -60,6 +60,7 @@ package struct ProgramOperationID: Hashable, Sendable, Codable {
 
 /// Something an operator may want to know later.
 package struct ProgramEvent: Codable, Sendable, Equatable {
+    package var kind: EventKind
     package var severity: LogLevel
     /// Constant for one kind of event; what varies stands in `fields`.
     package var message: String
@@ -68,10 +69,14 @@ package struct ProgramEvent: Codable, Sendable, Equatable {
     package var number: Int?
     /// Declared dotted keys (`process.pid`, `exit.reason`, …).
     package var fields: [String: String]
+    /// Of `process.exited` and `process.finished`.
+    package var end: ProcessEndFigures?
 
     package init(
-        _ severity: LogLevel, _ message: String, program: String, number: Int? = nil, fields: [String: String] = [:]
+        _ kind: EventKind, _ severity: LogLevel, _ message: String, program: String, number: Int? = nil,
+        fields: [String: String] = [:]
     ) {
+        self.kind = kind
         self.severity = severity
         self.message = message
         self.program = program

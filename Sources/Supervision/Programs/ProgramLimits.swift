@@ -20,6 +20,8 @@ package enum ProgramLimits {
     package static let errorLineReach = 40
     /// After so many unstable ends in a row nobody waits for a process with the start of the service.
     package static let patientAttempts = 3
+    /// Nor for one whose next start is further away than this.
+    package static let patientDelay = Duration.seconds(5)
     /// Rounds over all programs after one input.
     package static let settleRounds = 4 * programs
 }

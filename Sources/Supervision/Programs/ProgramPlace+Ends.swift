@@ -42,7 +42,7 @@ extension ProgramPlace {
         if var process = departing, process.instance == instance {
             process.end = swept
             departing = process
-            return [.event(.ended(id, process, reason: reason, isAsked: true))]
+            return [.event(.ended(id, process, reason: reason, figures(process, exit, isExpected: true, now: now)))]
         }
         switch state {
         case .starting(var process), .ready(var process):
@@ -50,29 +50,32 @@ extension ProgramPlace {
             let readyFor = process.readyFor(now: now)
             process.end = swept
             lastExit = reason
+            let figures = figures(process, exit, isExpected: false, now: now)
             let (then, events) = verdict(
                 exit, readyFor: readyFor, reason: reason, process.configuration, now: now, &random)
             state = .ending(process, then)
-            if case .finished = then { return events }
-            return [.event(.ended(id, process, reason: reason, isAsked: false))] + events
+            if case .finished = then { return [.event(.finished(id, process, reason: reason, figures))] }
+            return [.event(.ended(id, process, reason: reason, figures))] + events
         case .replacing(var old, var successor):
             if old.instance == instance {
                 old.end = swept
                 departing = old
                 state = .starting(successor)
                 lastExit = reason
-                return [.event(.ended(id, old, reason: reason, isAsked: false))]
+                return [.event(.ended(id, old, reason: reason, figures(old, exit, isExpected: false, now: now)))]
             }
             guard successor.instance == instance else { return [] }
             successor.end = swept
             departing = successor
             state = .ready(old)
             failure = reason
-            return [.event(.ended(id, successor, reason: reason, isAsked: false))]
+            let figures = figures(successor, exit, isExpected: false, now: now)
+            return [.event(.ended(id, successor, reason: reason, figures))]
         case .ending(var process, let then):
             guard process.instance == instance else { return [] }
             process.end = swept
-            let event = ProgramAction.event(.ended(id, process, reason: reason, isAsked: true))
+            let event = ProgramAction.event(
+                .ended(id, process, reason: reason, figures(process, exit, isExpected: true, now: now)))
             switch then {
             case .judge(let readyFor, let why):
                 let (then, events) = judge(readyFor: readyFor, reason: why, process.configuration, now: now, &random)
@@ -87,6 +90,14 @@ extension ProgramPlace {
         case .empty, .backoff, .failed, .finished:
             return []
         }
+    }
+
+    private func figures(
+        _ process: ProgramProcess, _ exit: ProcessExit?, isExpected: Bool, now: MonotonicTime
+    ) -> ProcessEndFigures {
+        ProcessEndFigures(
+            exit: exit, isExpected: isExpected, uptime: now - process.spawnedAt, restarts: restarts,
+            memory: process.memory)
     }
 
     private mutating func free(_ then: Then, now: MonotonicTime) {
@@ -108,7 +119,7 @@ extension ProgramPlace {
         if case .exited(let code)? = exit {
             let isWell =
                 configuration.stopExitCodes.contains(Int(code)) || (code == 0 && configuration.restart != .always)
-            if isWell { return (.finished(reason: reason), [.event(.finished(id, reason: reason))]) }
+            if isWell { return (.finished(reason: reason), []) }
         }
         switch configuration.restart {
         case .always, .onFailure:
@@ -146,8 +157,14 @@ extension ProgramPlace {
     }
 
     mutating func missedReadyDeadline(_ process: ProgramProcess, now: MonotonicTime) -> [ProgramAction] {
-        let probe = process.lastProbeFailure.map { ": \($0)" } ?? ""
-        let reason = "was not ready within \(process.configuration.readyTimeout.spoken)\(probe)"
+        let missing =
+            switch process.configuration.ready {
+            case .notify: "it did not say READY=1"
+            case .log(let text): "no line of its output contains “\(LastWords.shortened(text))”"
+            case .probe, .after: process.lastProbeFailure
+            }
+        let wait = "was not ready within \(process.configuration.readyTimeout.spoken)"
+        let reason = missing.map { "\(wait): \($0)" } ?? wait
         var killed = process
         let actions = kill(&killed, reason, .warning, now: now)
         switch state {

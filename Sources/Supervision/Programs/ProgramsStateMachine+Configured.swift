@@ -20,6 +20,7 @@ extension ProgramsStateMachine {
                 let definition = ProgramDefinition(
                     configuration: configuration, origin: .file, isWanted: configuration.autostart)
                 add(Program(definition, number: Self.freeNumber(&taken), cores: cores))
+                actions.append(.event(.added(configuration.name)))
                 continue
             }
             actions += adopt(configuration, at: index, now: now)

@@ -141,6 +141,12 @@ extension ProgramsStateMachine {
         return []
     }
 
+    /// In tenths, rounded up: what is above a limit does not look like it.
+    private func mebibytes(_ bytes: Int) -> String {
+        let tenths = (bytes &* 10 &+ 1_048_575) / 1_048_576
+        return tenths % 10 == 0 ? "\(tenths / 10) MiB" : "\(tenths / 10).\(tenths % 10) MiB"
+    }
+
     /// Above `maxMemory`: a successor takes over where it can; otherwise it ends, and the restart policy decides.
     private mutating func recycle(
         _ id: ProgramProcessID, _ instance: InstanceID, at index: Int, isStable: Bool, now: MonotonicTime
@@ -151,7 +157,7 @@ extension ProgramsStateMachine {
         let event = ProgramAction.event(.memoryExceeded(id, process))
         guard isStable, !program.configuration.listen.isEmpty, program.configuration.listen == program.sockets else {
             let limit = process.configuration.maxMemory
-            let reason = "used \(process.memory ?? 0) bytes of memory, more than maxMemory (\(limit))"
+            let reason = "used \(mebibytes(process.memory ?? 0)) of memory, more than maxMemory (\(mebibytes(limit)))"
             return [event] + programs[index].places[id.number - 1].replaceUnwell(instance, reason: reason, now: now)
         }
         guard place.canOverlap, now >= place.recycleNotBefore ?? now else { return [] }

@@ -5,12 +5,19 @@ internal import Model
 extension ProgramsStateMachine {
     /// Begins what is pending, or takes the operation one step further.
     mutating func advance(_ index: Int, now: MonotonicTime) -> [ProgramAction] {
+        let told = tellStart(index)
         guard let running = programs[index].operation else { return beginPending(index, now: now) }
         switch running.stage {
-        case .settling(let numbers): return settling(index, running, numbers, now: now)
-        case .rolling(let pending, let current): return rolling(index, running, pending, current, now: now)
-        case .emptying: return emptying(index, running, now: now)
+        case .settling(let numbers): return told + settling(index, running, numbers, now: now)
+        case .rolling(let pending, let current): return told + rolling(index, running, pending, current, now: now)
+        case .emptying: return told + emptying(index, running, now: now)
         }
+    }
+
+    private mutating func tellStart(_ index: Int) -> [ProgramAction] {
+        guard let running = programs[index].operation, !running.isTold else { return [] }
+        programs[index].operation?.isTold = true
+        return [.event(.operationStarted(programs[index].name, running.operation))]
     }
 
     private mutating func beginPending(_ index: Int, now: MonotonicTime) -> [ProgramAction] {
@@ -156,8 +163,8 @@ extension ProgramsStateMachine {
         let overlaps = place.canOverlap && !listen.isEmpty && listen == program.sockets
         var actions: [ProgramAction] = []
         if let id = running.id {
-            let text = overlaps ? "its successor is started" : place.isHolding ? "is restarted" : "is started"
-            actions.append(.operationProgress(id, "\(place.id): \(text)"))
+            let text = overlaps ? "gets a successor" : place.isHolding ? "is restarted" : "is started"
+            actions.append(.operationProgress(id, "\(place.id) \(text)"))
         }
         programs[index].places[number - 1].failure = nil
         guard overlaps else { return actions + programs[index].places[number - 1].clear(now: now) }
@@ -187,10 +194,11 @@ extension ProgramsStateMachine {
     // MARK: Ends
 
     mutating func finish(_ index: Int, _ result: OperationResult) -> [ProgramAction] {
+        let told = tellStart(index)
         guard let running = programs[index].operation else { return [] }
         programs[index].operation = nil
         let event = ProgramAction.event(.operationFinished(programs[index].name, running.operation, result))
-        return (running.id.map { [.operationFinished($0, result)] } ?? []) + [event]
+        return told + (running.id.map { [.operationFinished($0, result)] } ?? []) + [event]
     }
 
     /// Something else is to be done, and does not wait.

@@ -20,6 +20,7 @@ extension ProgramsStateMachine {
         let number =
             definition.number.flatMap { $0 > 0 && !taken.contains($0) ? $0 : nil } ?? Self.freeNumber(&taken)
         add(Program(definition, number: number, cores: cores))
+        actions.append(.event(.added(name)))
         if definition.origin == .runTime { remembers = true }
         let id = newOperation()
         guard definition.isWanted else {

@@ -20,13 +20,13 @@ extension ProgramsStateMachine {
                 step += endInTurn(now: now)
             }
             for index in programs.indices { step += keepHouse(index) }
-            let isSmaller = dropForgotten()
-            guard !step.isEmpty || isSmaller else { break }
+            step += dropForgotten()
+            guard !step.isEmpty else { break }
             actions += step
         }
         if remembers { actions.append(.remember) }
         remembers = false
-        if case .running = phase, !hasSettled, programs.allSatisfy(isSettled) {
+        if case .running = phase, !hasSettled, programs.allSatisfy({ isSettled($0, now: now) }) {
             hasSettled = true
             actions.append(.settled)
         }
@@ -87,10 +87,11 @@ extension ProgramsStateMachine {
         return actions
     }
 
-    private mutating func dropForgotten() -> Bool {
-        let before = programs.count
-        programs.removeAll { $0.isForgotten && $0.operation == nil && !$0.isHolding }
-        return programs.count < before
+    private mutating func dropForgotten() -> [ProgramAction] {
+        let gone = programs.filter { $0.isForgotten && $0.operation == nil && !$0.isHolding }.map(\.name)
+        guard !gone.isEmpty else { return [] }
+        programs.removeAll { gone.contains($0.name) }
+        return gone.map { .event(.removed($0)) }
     }
 
     /// Those that restart with a program, once it is complete again.
@@ -191,19 +192,25 @@ extension ProgramsStateMachine {
     }
 
     /// Nobody waits for it with the start of the service any more.
-    private func isSettled(_ program: Program) -> Bool {
+    private func isSettled(_ program: Program, now: MonotonicTime) -> Bool {
         guard program.isWanted, !program.isForgotten else { return true }
         let obstacle = obstacle(of: program)
         return program.places.count >= program.count
             && program.places.prefix(program.count).allSatisfy { place in
                 place.isReady || place.isFinished || place.hasFailed
-                    || place.unstableEnds >= ProgramLimits.patientAttempts
+                    || place.unstableEnds >= ProgramLimits.patientAttempts || place.rests(beyond: now)
                     || (place.isEmpty && (obstacle?.isLasting ?? false))
             }
     }
 }
 
 extension ProgramPlace {
+    /// Its next start is so far away that the start of the service does not wait for it.
+    fileprivate func rests(beyond now: MonotonicTime) -> Bool {
+        guard case .backoff(let until, _) = state else { return false }
+        return until - now > ProgramLimits.patientDelay
+    }
+
     /// What it holds, or gave up, was started before now.
     var isOlder: Bool {
         switch state {

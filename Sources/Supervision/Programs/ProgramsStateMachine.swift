@@ -51,7 +51,10 @@ package struct ProgramsStateMachine: Codable, Sendable {
             definition.number.flatMap { $0 > 0 && taken.insert($0).inserted ? $0 : nil }
         }
         for (definition, number) in zip(known, kept) {
-            add(Program(definition, number: number ?? Self.freeNumber(&taken), cores: cores))
+            var program = Program(definition, number: number ?? Self.freeNumber(&taken), cores: cores)
+            // A former life of the service may have left them open.
+            if program.isWanted { program.sockets = definition.configuration.listen }
+            add(program)
             if definition.origin == .runTime, number == nil { remembers = true }
         }
         return settle(now: now)

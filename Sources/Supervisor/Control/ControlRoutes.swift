@@ -16,7 +16,9 @@ struct ControlRoutes: Sendable {
     }
 
     /// Methods of every path, for 404 and 405.
-    static let methods = serviceMethods.merging(programMethods) { own, _ in own }
+    static let methods = [programMethods, eventMethods, flushMethods].reduce(serviceMethods) {
+        $0.merging($1) { own, _ in own }
+    }
 
     private static let serviceMethods: [String: [HTTPRequest.Method]] = [
         "/v1/status": [.get], "/v1/version": [.get], "/v1/workers": [.get], "/v1/clients": [.get], "/v1/rooms": [.get],
@@ -46,7 +48,7 @@ struct ControlRoutes: Sendable {
             Route(method: .post, path: "/v1/stop", handle: stop),
             Route(method: .post, path: "/v1/kick", handle: kick),
             Route(method: .post, path: "/v1/publish", handle: publish),
-        ] + programRoutes
+        ] + programRoutes + eventRoutes + [flushRoute]
     }
 
     // MARK: - Looking

@@ -9,9 +9,7 @@ import Wire
 
 extension FleetDriver {
     func spawn(_ instance: InstanceID, _ slot: SlotID, _ revision: Int) {
-        var configuration = (configurations[revision] ?? configuration).configuration
-        // Not theirs to know.
-        configuration.programs = []
+        let configuration = (configurations[revision] ?? configuration).configuration.forChildren
         var launch = ChildConfiguration(
             slot: slot, instance: instance, configuration: configuration, hubSocket: setup.hubSocket,
             listeners: slot.role == .worker ? setup.listeners : [], serviceStartedAt: setup.startedAtTime,

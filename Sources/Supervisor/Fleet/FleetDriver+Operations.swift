@@ -81,6 +81,8 @@ extension FleetDriver {
             log.takeOwn(
                 .error, "The configuration was not reloaded: it has errors; the running one stays",
                 ["errors": errors.description])
+            events.take(
+                .configuration(.refused), .error, "Configuration refused", ["errors": errors.description])
             throw ControlFailure(
                 status: .unprocessableContent,
                 error: ControlError(
@@ -92,6 +94,7 @@ extension FleetDriver {
             log.takeOwn(
                 .error, "The configuration was not reloaded: its file is gone; the running one stays",
                 ["configuration.file": file])
+            events.take(.configuration(.refused), .error, "Configuration refused", ["errors": "\(file) is gone"])
             throw ControlFailure(
                 status: .unprocessableContent,
                 error: ControlError(
@@ -108,18 +111,44 @@ extension FleetDriver {
                 ["keys": fixed.joined(separator: ", ")])
         }
         let next = ConfigurationLoader.reloaded(configuration, to: loaded)
-        lastRevision += 1
-        configurations[lastRevision] = next
-        let response = machine.reloadRequested(
-            policy: FleetPolicy(next.configuration, cores: setup.cores), revision: lastRevision,
-            restartHub: old.concernsHub != next.configuration.concernsHub, now: now())
-        if case .refused = response { configurations[lastRevision] = nil }
+        let sparesWorkers = sparesWorkers(next.configuration)
+        let response = sparesWorkers ? requestAdoption(of: next) : requestRollover(to: next)
         guard case .accepted(let id, let actions) = response else { return response }
         var remarks = loaded.warnings.map { "Warning: \($0)" }
         if !fixed.isEmpty {
             remarks.append("Not changed by a reload, only by a restart of wsd itself: \(fixed.joined(separator: ", "))")
         }
+        if let programs = ProgramDifferences(old.programs, next.configuration.programs).sentence {
+            remarks.append(programs)
+        }
+        if sparesWorkers, machine.servesClients {
+            remarks.append("Nothing else differs: the workers go on with their clients.")
+        }
         return .accepted(id, remarks.map { .operationProgress(id, .reload, $0) } + actions)
+    }
+
+    /// Whether every child runs with what it would be started with from now on. A reload without any difference is a wish for
+    /// new workers.
+    private func sparesWorkers(_ next: WsdConfiguration) -> Bool {
+        let old = configuration.configuration
+        return old != next && old.forChildren == next.forChildren && machine.revisionsInUse == [machine.revision]
+    }
+
+    private func requestRollover(to next: LoadedConfiguration) -> OperationResponse {
+        lastRevision += 1
+        configurations[lastRevision] = next
+        let isHubConcerned = configuration.configuration.concernsHub != next.configuration.concernsHub
+        let response = machine.reloadRequested(
+            policy: FleetPolicy(next.configuration, cores: setup.cores), revision: lastRevision,
+            restartHub: isHubConcerned, now: now())
+        if case .refused = response { configurations[lastRevision] = nil }
+        return response
+    }
+
+    private func requestAdoption(of next: LoadedConfiguration) -> OperationResponse {
+        let response = machine.adoptionRequested(now: now())
+        if case .accepted = response { configurations[machine.revision] = next }
+        return response
     }
 
     /// The configuration of `revision` is the running one: what applies to living processes does so now.
@@ -129,6 +158,7 @@ extension FleetDriver {
         configuration = next
         log.configure(next.configuration.log)
         logOutput.setLevel(next.configuration.log.level)
+        tellConfiguration()
         programs.configured(next.configuration.programs)
         guard levelChanged else { return }
         for child in children.values { child.send(.logLevel(next.configuration.log.level)) }
@@ -171,6 +201,14 @@ extension ControlFailure {
 }
 
 extension WsdConfiguration {
+    /// Without what is the supervisor's own matter, and not for children to know.
+    var forChildren: WsdConfiguration {
+        var configuration = self
+        configuration.programs = []
+        configuration.onEvent = []
+        return configuration
+    }
+
     /// What the hub is started with and cannot change while it runs.
     fileprivate var concernsHub: HubConcerns {
         HubConcerns(

@@ -19,6 +19,7 @@ final class FleetDriver {
     let logOutput: SupervisorLogOutput
     let system: any ChildSystem
     let programs: ProgramsDriver
+    let events: EventCenter
     let setup: FleetSetup
     let pid = getpid()
 
@@ -65,7 +66,7 @@ final class FleetDriver {
 
     init(
         eventLoop: any EventLoop, setup: FleetSetup, configuration: LoadedConfiguration, log: LogCenter,
-        logOutput: SupervisorLogOutput, system: any ChildSystem, programs: ProgramsDriver
+        logOutput: SupervisorLogOutput, system: any ChildSystem, programs: ProgramsDriver, hooks: EventHooks? = nil
     ) {
         self.eventLoop = eventLoop
         self.setup = setup
@@ -74,6 +75,7 @@ final class FleetDriver {
         self.logOutput = logOutput
         self.system = system
         self.programs = programs
+        events = EventCenter(eventLoop: eventLoop, hooks: hooks)
         configurations = [1: configuration]
         machine = FleetStateMachine(
             policy: FleetPolicy(configuration.configuration, cores: setup.cores), revision: 1, seed: setup.seed)
@@ -83,6 +85,7 @@ final class FleetDriver {
     func start() {
         log.takeOwn(.info, "Starting", ["version": WsdVersion.current, "process.pid": String(pid)])
         for warning in configuration.warnings { log.takeOwn(.warning, warning, [:]) }
+        tellBeginning()
         input { $0.start(now: now()) }
         startMemoryWatch()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -126,7 +129,7 @@ final class FleetDriver {
         case .operationProgress(let id, let operation, let message):
             progress(id, OperationProgress(operation: operation.description, message: message))
         case .operationFinished(let id, let operation, let result): finished(id, operation, result)
-        case .event(let event): log.takeOwn(event.severity, event.message, event.fields, about: event.slot)
+        case .event(let event): take(event)
         case .notify(.ready): fleetIsReady()
         // To the service manager it still starts.
         case .notify(.reloading) where !hasSaidReady, .notify(.reloaded) where !hasSaidReady: break
@@ -165,6 +168,7 @@ final class FleetDriver {
         }
         for child in children.values { child.pump.reportDropped() }
         programs.secondPassed()
+        events.hooks?.secondPassed()
         askForTime()
         log.reportTrouble()
         log.wake()
@@ -212,6 +216,7 @@ final class FleetDriver {
         secondWaiters.forEach { $0.succeed() }
         secondWaiters = []
         log.wake()
+        events.wake()
         endTraces()
         setup.ended(code)
     }

@@ -122,6 +122,15 @@ final class LinuxChildSystem: ChildSystem {
         notifier.notify(assignments)
     }
 
+    /// Has the service manager hold a listening socket for the next life of the service.
+    func hold(_ descriptor: CInt, name: String) {
+        guard ServiceManager.isPresent else { return }
+        notifier.hold(descriptor, name: name)
+    }
+
+    /// Has it let go of what it holds under this name.
+    func release(name: String) { notify(["FDSTOREREMOVE=1", "FDNAME=\(name)"]) }
+
     /// Whether the service manager has been told everything.
     var hasNotified: Bool { notifier.isIdle }
 

@@ -1,4 +1,6 @@
 import Glibc
+import LinuxSystem
+import Model
 import NIOCore
 import NIOPosix
 
@@ -9,18 +11,29 @@ import NIOPosix
 /// Confined to the event loop, except for the destination, which only the thread touches.
 final class BackgroundWriter {
     static let queueMax = 1024 * 1024
+    /// How long one write may take before nobody waits for it any more.
+    static let patience = Duration.seconds(5)
 
     private let eventLoop: any EventLoop
     private let pool = NIOThreadPool(numberOfThreads: 1)
     private let destination: any LogDestination
     private var pending: [UInt8] = []
-    private var isWriting = false
+    /// When the present write began.
+    private var writingSince: MonotonicTime?
+    private var isWriting: Bool { writingSince != nil }
+    private let clock: () -> MonotonicTime
     private var waiting: [EventLoopPromise<Void>] = []
     /// Lines dropped since the start.
     private(set) var dropped = 0
     private var unreported = 0
+    /// Called when something was written.
+    var progressed: () -> Void = {}
 
-    init(eventLoop: any EventLoop, destination: any LogDestination) {
+    init(
+        eventLoop: any EventLoop, destination: any LogDestination,
+        clock: @escaping () -> MonotonicTime = MonotonicTime.now
+    ) {
+        self.clock = clock
         self.eventLoop = eventLoop
         self.destination = destination
         pool.start()
@@ -49,6 +62,18 @@ final class BackgroundWriter {
         return unreported
     }
 
+    /// Whether so much waits to be written that those who can wait should.
+    var isBehind: Bool {
+        guard pending.count > Self.queueMax / 2, let writingSince else { return false }
+        return clock() - writingSince < Self.patience
+    }
+
+    /// Runs `work` on the thread once everything taken so far is written.
+    func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) -> EventLoopFuture<Result> {
+        let (pool, eventLoop) = (pool, eventLoop)
+        return flushed().flatMap { pool.runIfActive(eventLoop: eventLoop, work) }
+    }
+
     /// Has the destination open its file anew, behind what is queued.
     func reopen() {
         let destination = destination
@@ -65,19 +90,20 @@ final class BackgroundWriter {
 
     private func next() {
         guard !pending.isEmpty else {
-            isWriting = false
+            writingSince = nil
             let waiting = waiting
             self.waiting = []
             waiting.forEach { $0.succeed() }
             return
         }
-        isWriting = true
+        writingSince = clock()
         let bytes = pending
         pending = []
         let destination = destination
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         pool.runIfActive(eventLoop: eventLoop) { bytes.withUnsafeBytes(destination.write) }.whenComplete { _ in
             bound.value.next()
+            bound.value.progressed()
         }
     }
 }

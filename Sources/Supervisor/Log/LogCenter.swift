@@ -37,8 +37,12 @@ final class LogCenter {
     private let journal: JournalDestination?
     private var file: BackgroundWriter?
     private var fileDestination: RotatedFile?
-    /// Level and file are those of this configuration.
+    let folder: LogFolderWriter
+    /// When programs are read.
+    let flow: LogFlow
+    /// Level and files are those of this configuration.
     private var settings: LogConfiguration
+    private let service: LogService?
     private var droppedBySource: [String: Int] = [:]
     private var wakeScheduled = false
     private var waiting: [EventLoopPromise<Void>] = []
@@ -49,9 +53,10 @@ final class LogCenter {
     /// - Parameters:
     ///   - console: descriptor that lines are written to, as a rule 2; `nil`: none.
     ///   - journal: takes the lines instead.
+    ///   - service: decides on the files in `log.folder`; `nil`: there are none.
     init(
         eventLoop: any EventLoop, configuration: LogConfiguration, format: Format, console: Int32?,
-        journal: JournalDestination? = nil
+        journal: JournalDestination? = nil, service: LogService? = nil
     ) {
         self.eventLoop = eventLoop
         self.format = format
@@ -60,22 +65,32 @@ final class LogCenter {
         let destination: (any LogDestination)? = journal ?? console.map { DescriptorDestination(descriptor: $0) }
         self.console = destination.map { BackgroundWriter(eventLoop: eventLoop, destination: $0) }
         settings = configuration
+        self.service = service
+        folder = LogFolderWriter(eventLoop: eventLoop)
+        flow = LogFlow(eventLoop: eventLoop, clock: MonotonicTime.now)
+        flow.isBehind = { [weak self] in self?.isBehind ?? false }
+        self.console?.progressed = { [flow] in flow.progressed() }
+        folder.progressed = { [flow] in flow.progressed() }
         openFile()
+        configureFolder()
     }
 
-    /// Applies a reload: level, bounds and file. What standard error looks like stays.
+    /// Applies a reload: level, bounds and files. What standard error looks like stays.
     func configure(_ configuration: LogConfiguration) {
         store.resize(perSource: configuration.memoryPerChild, total: configuration.memoryTotal)
         let old = settings
         settings = configuration
-        if old.file != configuration.file || old.fileMaxSize != configuration.fileMaxSize
-            || old.fileKeep != configuration.fileKeep
-        {
-            openFile()
-        }
+        if old.file != configuration.file || LogRotation(old) != LogRotation(configuration) { openFile() }
+        configureFolder()
     }
 
-    func reopenFile() { file?.reopen() }
+    func reopenFiles() {
+        file?.reopen()
+        folder.reopen()
+    }
+
+    /// Lines wait to be written that no more should join for now.
+    private var isBehind: Bool { console?.isBehind ?? false || file?.isBehind ?? false || folder.isBehind }
 
     // MARK: - Lines
 
@@ -121,6 +136,7 @@ final class LogCenter {
     /// Lines not kept, or not written to standard error or the file.
     var droppedInAll: Int {
         droppedBySource.values.reduce(0, +) + (console?.dropped ?? 0) + (journal?.lost ?? 0) + (file?.dropped ?? 0)
+            + folder.dropped
     }
 
     /// Says what could not be written. Once a second.
@@ -135,8 +151,15 @@ final class LogCenter {
                 .warning, "Log lines were not written to the log file: the disk is too slow",
                 ["log.dropped": String(count)])
         }
+        let missing = folder.takeDropped()
+        if missing > 0 {
+            takeOwn(
+                .warning, "Log lines were not written to the log files: the disk is too slow",
+                ["log.dropped": String(missing)])
+        }
         reportJournalTrouble()
         reportFileTrouble()
+        if let trouble = folder.trouble() { takeOwn(trouble.level, trouble.message, trouble.fields) }
     }
 
     private func reportJournalTrouble() {
@@ -166,7 +189,7 @@ final class LogCenter {
 
     /// What an operator should know of the log itself; `nil`: all is well.
     var problem: String? {
-        guard let file = settings.file, let trouble = fileDestination?.trouble else { return nil }
+        guard let file = settings.file, let trouble = fileDestination?.trouble else { return folder.problem }
         return "The log file \(file) cannot be written: \(trouble). Put that right, or change log.file and reload; "
             + "until then lines are kept in memory only."
     }
@@ -191,7 +214,8 @@ final class LogCenter {
     /// Done when everything taken so far has left this process.
     func flushed() -> EventLoopFuture<Void> {
         wake()
-        return EventLoopFuture.andAllComplete([console, file].compactMap { $0?.flushed() }, on: eventLoop)
+        return EventLoopFuture.andAllComplete(
+            [console, file].compactMap { $0?.flushed() } + [folder.flushed()], on: eventLoop)
     }
 
     private func append(
@@ -200,21 +224,40 @@ final class LogCenter {
         let entry = store.append(
             time: time, source: source.name, worker: source.worker, program: source.program, stream: source.stream,
             pid: source.pid, level: level, message: message, fields: fields)
+        write(entry)
+        guard !waiting.isEmpty, !wakeScheduled else { return }
+        wakeScheduled = true
+        eventLoop.assumeIsolated().scheduleTask(in: Self.wakeDelay) { [weak self] in self?.wake() }
+    }
+
+    private func write(_ entry: LogEntry) {
         if journal != nil {
             console?.write(JournalDestination.frame(JournalRecord.encode(entry)))
         } else if let console {
             console.write(format.render(entry))
         }
-        if let file {
-            if case .json = format {
-                file.write(LogText.json(entry))
-            } else {
-                file.write(LogText.text(entry, coloured: false))
-            }
+        guard file != nil || folder.isOn else { return }
+        let text = fileText(entry)
+        file?.write(text)
+        folder.take(entry, text)
+    }
+
+    private func fileText(_ entry: LogEntry) -> String {
+        if case .json = format { LogText.json(entry) } else { LogText.text(entry, coloured: false) }
+    }
+
+    // MARK: - Letting go
+
+    /// Forgets the lines of these programs, in memory and in files; `nil`: of all, those that are gone, too.
+    func clear(_ programs: Set<String>?) -> EventLoopFuture<LogsFlushed> {
+        let kept = store.clear { source in
+            guard let colon = source.lastIndex(of: ":") else { return false }
+            return programs?.contains(String(source[..<colon])) ?? true
         }
-        guard !waiting.isEmpty, !wakeScheduled else { return }
-        wakeScheduled = true
-        eventLoop.assumeIsolated().scheduleTask(in: Self.wakeDelay) { [weak self] in self?.wake() }
+        return folder.clear(programs).map {
+            LogsFlushed(
+                programs: programs?.sorted(), lines: kept.lines, memory: kept.bytes, files: $0.files, bytes: $0.bytes)
+        }
     }
 
     /// Lets followers look for new lines, or find that the service ends.
@@ -231,9 +274,15 @@ final class LogCenter {
             fileDestination = nil
             return
         }
-        let destination = RotatedFile(path: path, maxSize: settings.fileMaxSize, keep: settings.fileKeep)
+        let destination = RotatedFile(path: path, LogRotation(settings))
         fileDestination = destination
-        file = BackgroundWriter(eventLoop: eventLoop, destination: destination)
+        let writer = BackgroundWriter(eventLoop: eventLoop, destination: destination)
+        writer.progressed = { [flow] in flow.progressed() }
+        file = writer
+    }
+
+    private func configureFolder() {
+        folder.configure(service.flatMap { LogFilesPlan(settings, service: $0) }, LogFolder.Limits(settings))
     }
 }
 

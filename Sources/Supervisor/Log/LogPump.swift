@@ -4,8 +4,12 @@ import Wire
 
 /// Reads a child's log pipe into the log, or an output of a program's process. Ends with the pipe: when the process and whoever
 /// inherited its output are gone.
-final class LogPump: ChannelInboundHandler {
+///
+/// A child of the service never waits: what goes beyond its budget is dropped and counted. A program waits when it writes faster
+/// than its lines can be kept; see ``LogFlow``.
+final class LogPump: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
 
     private let log: LogCenter
     private let source: LogSource
@@ -15,6 +19,9 @@ final class LogPump: ChannelInboundHandler {
     private var splitter = LogLineSplitter()
     private var budget: LogBudget
     private var dropped = 0
+    /// `nil`: before and after the channel.
+    private var context: ChannelHandlerContext?
+    private var isWaiting = false
 
     /// - Parameters:
     ///   - heard: told every line, those beyond the budget, too.
@@ -31,11 +38,26 @@ final class LogPump: ChannelInboundHandler {
         budget = LogBudget(now: clock())
     }
 
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func read(context: ChannelHandlerContext) {
+        guard isProgram else { return context.read() }
+        guard !isWaiting else { return }
+        isWaiting = true
+        log.flow.read { [weak self] in
+            self?.isWaiting = false
+            self?.context?.read()
+        }
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let now = clock()
         unwrapInboundIn(data).withUnsafeReadableBytes { bytes in
             splitter.feed(bytes) { line, wasCut in take(line, wasCut, now) }
         }
+        if isProgram { log.flow.worked(from: now) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -56,10 +78,12 @@ final class LogPump: ChannelInboundHandler {
         dropped = 0
     }
 
+    private var isProgram: Bool { source.stream != nil }
+
     private func take(_ line: UnsafeRawBufferPointer, _ wasCut: Bool, _ now: MonotonicTime) {
         guard !line.isEmpty else { return }
         heard?(line)
-        guard budget.take(now: now) else {
+        guard isProgram || budget.take(now: now) else {
             dropped += 1
             return
         }

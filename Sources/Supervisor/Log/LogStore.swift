@@ -14,12 +14,16 @@ struct LogStore: Sendable {
     /// What an entry costs besides its text: the value, its headers on the heap, its share of the ring.
     static let entryOverhead = 160
     static let fieldOverhead = 64
+    /// Lines whose places are not worth giving back.
+    static let smallRing = 64
     /// Sources kept at a time: programs come and go. Beyond that the one that has been silent for longest is forgotten.
     static let maxSources = 4096
 
     private struct Ring {
         var entries: Deque<LogEntry> = []
         var bytes = 0
+        /// Most entries since its memory was last made.
+        private(set) var peak = 0
         /// Ordinal of its first line ever. One that is made anew begins above all ordinals of the one before.
         let start: Int
         /// Ordinal of `entries.first`: with `start` it says how many lines were let go.
@@ -35,6 +39,7 @@ struct LogStore: Sendable {
 
         mutating func add(_ entry: LogEntry, _ size: Int) {
             entries.append(entry)
+            peak = max(peak, entries.count)
             bytes += size
             lastSequence = entry.sequence
         }
@@ -46,7 +51,16 @@ struct LogStore: Sendable {
                 bytes -= LogStore.size(of: entry)
                 first += 1
             }
+            shrink()
             return before - bytes
+        }
+
+        /// Places of lines that were let go count for nothing, so they are given back, once most are empty.
+        private mutating func shrink() {
+            guard peak > LogStore.smallRing, entries.count < peak / 4 else { return }
+            var smaller = Deque<LogEntry>(minimumCapacity: entries.count * 2)
+            smaller.append(contentsOf: entries)
+            (entries, peak) = (smaller, entries.count)
         }
     }
 
@@ -60,6 +74,9 @@ struct LogStore: Sendable {
     private(set) var bytes = 0
     private(set) var perSource: Int
     private(set) var total: Int
+
+    /// Lines that there is memory for, whether or not they are there.
+    var places: Int { rings.values.reduce(0) { $0 + $1.peak } }
 
     init(perSource: Int, total: Int) {
         self.perSource = perSource
@@ -140,6 +157,18 @@ struct LogStore: Sendable {
         }
         found.sort { $0.sequence < $1.sequence }
         return (found, skipped, more)
+    }
+
+    /// Forgets the lines of these sources.
+    mutating func clear(_ isMeant: (_ source: String) -> Bool) -> (lines: Int, bytes: Int) {
+        var cleared = (lines: 0, bytes: 0)
+        for source in rings.keys where isMeant(source) {
+            guard let ring = rings.removeValue(forKey: source) else { continue }
+            cleared.lines += ring.entries.count
+            cleared.bytes += ring.bytes
+        }
+        bytes -= cleared.bytes
+        return cleared
     }
 
     private mutating func makeRoomForSource() {

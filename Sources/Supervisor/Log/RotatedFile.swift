@@ -1,14 +1,43 @@
 import Glibc
+import LinuxSystem
+import Model
 import Synchronization
 
-/// A log file that is replaced by an empty one when it has grown above its limit: `wsd.log` becomes `wsd.log.1`, that
-/// `wsd.log.2`, and so on up to the number of files to keep.
+/// When a log file is replaced by an empty one, and what becomes of the old.
+struct LogRotation: Sendable, Equatable {
+    /// Bytes; a file is rotated before the write that would exceed it.
+    var maxSize: Int
+    /// Seconds; a file whose first line is older is rotated before the next write; 0: never.
+    var maxAge = 0.0
+    /// Rotated files; 0 starts the one file anew.
+    var keep: Int
+    var compress = false
+
+    init(maxSize: Int, maxAge: Double = 0, keep: Int, compress: Bool = false) {
+        (self.maxSize, self.maxAge, self.keep, self.compress) = (maxSize, maxAge, keep, compress)
+    }
+
+    init(_ configuration: LogConfiguration) {
+        self.init(
+            maxSize: configuration.fileMaxSize, maxAge: configuration.fileMaxAge.inSeconds,
+            keep: configuration.fileKeep, compress: configuration.fileCompress)
+    }
+}
+
+/// A log file that is replaced by an empty one when it has grown above its limit, or is too old: `wsd.log` becomes
+/// `wsd.log.1.gz`, that `wsd.log.2.gz`, and so on up to the number of files to keep.
 ///
-/// A file that cannot be opened or written (full disk) costs lines, which are counted; every write tries again.
+/// A file that cannot be opened or written (full disk) costs lines, which are counted; every write tries again. One that cannot
+/// be compressed stays as it is, without `.gz`.
 final class RotatedFile: LogDestination {
     private struct State {
         var descriptor: Int32 = -1
         var size = 0
+        /// No device or pipe, which cannot be replaced.
+        var isRegular = false
+        /// Time of its first line, seconds since 1970.
+        var begun = 0.0
+        var rotation: LogRotation
     }
 
     /// Apart from the state, which is held while the disk is waited for.
@@ -18,18 +47,19 @@ final class RotatedFile: LogDestination {
     }
 
     private let path: String
-    private let maxSize: Int
-    private let keep: Int
-    private let state = Mutex(State())
+    private let mode: mode_t
+    private let clock: @Sendable () -> Double
+    private let state: Mutex<State>
     private let report = Mutex(Report())
 
-    /// - Parameters:
-    ///   - maxSize: bytes; a file is rotated before the write that would exceed it.
-    ///   - keep: rotated files; 0 starts the one file anew.
-    init(path: String, maxSize: Int, keep: Int) {
+    init(
+        path: String, _ rotation: LogRotation, mode: mode_t = 0o640,
+        clock: @escaping @Sendable () -> Double = Clocks.wallSeconds
+    ) {
         self.path = path
-        self.maxSize = maxSize
-        self.keep = keep
+        self.mode = mode
+        self.clock = clock
+        state = Mutex(State(rotation: rotation))
     }
 
     deinit {
@@ -55,51 +85,74 @@ final class RotatedFile: LogDestination {
         state.withLock { Self.close(&$0) }
     }
 
+    func configure(_ rotation: LogRotation) {
+        state.withLock { $0.rotation = rotation }
+    }
+
     private func write(_ bytes: UnsafeRawBufferPointer, _ state: inout State) {
-        if state.descriptor < 0, !open(&state) { return }
-        if state.size > 0, state.size + bytes.count > maxSize {
-            rotate(&state)
+        var rest = bytes[...]
+        while !rest.isEmpty {
             if state.descriptor < 0, !open(&state) { return }
-        }
-        var rest = bytes
-        while let start = rest.baseAddress, !rest.isEmpty {
-            let count = Glibc.write(state.descriptor, start, rest.count)
-            if count > 0 {
-                state.size += count
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                if rest.isEmpty { report.withLock { $0.lastError = nil } }
-            } else if count == 0 || errno != EINTR {
-                fail()
-                return
+            let piece = isTooOld(state) ? rest.prefix(0) : fitting(rest, state)
+            guard !piece.isEmpty else {
+                rotate(&state)
+                continue
             }
+            if let error = FileOutput.writeAll(piece, to: state.descriptor) { return fail(error) }
+            state.size += piece.count
+            rest = rest[piece.endIndex...]
         }
+        report.withLock { $0.lastError = nil }
+    }
+
+    private func isTooOld(_ state: State) -> Bool {
+        state.isRegular && state.size > 0 && state.rotation.maxAge > 0
+            && clock() - state.begun >= state.rotation.maxAge
+    }
+
+    /// The lines that the file has room for: at least one where it is empty.
+    private func fitting(_ bytes: Slice<UnsafeRawBufferPointer>, _ state: State) -> Slice<UnsafeRawBufferPointer> {
+        let room = state.rotation.maxSize - state.size
+        guard state.isRegular, bytes.count > room else { return bytes }
+        let lineFeed = UInt8(ascii: "\n")
+        if room > 0, let end = bytes.prefix(room).lastIndex(of: lineFeed) { return bytes[...end] }
+        guard state.size == 0 else { return bytes.prefix(0) }
+        return bytes.firstIndex(of: lineFeed).map { bytes[...$0] } ?? bytes
     }
 
     private func open(_ state: inout State) -> Bool {
-        state.descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        state.descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, mode)
         guard state.descriptor >= 0 else {
-            fail()
+            fail(errno)
             return false
         }
         let end = lseek(state.descriptor, 0, SEEK_END)
         state.size = end > 0 ? Int(end) : 0
+        var status = stat()
+        state.isRegular = fstat(state.descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        state.begun = (state.isRegular && state.size > 0 ? LogFileTime.first(path) : nil) ?? clock()
         return true
     }
 
     private func rotate(_ state: inout State) {
         Self.close(&state)
-        if keep == 0 {
+        let keep = state.rotation.keep
+        guard keep > 0 else {
             unlink(path)
             return
         }
-        for number in stride(from: keep - 1, to: 0, by: -1) {
-            rename("\(path).\(number)", "\(path).\(number + 1)")
+        for suffix in ["", ".gz"] {
+            unlink("\(path).\(keep)\(suffix)")
+            for number in stride(from: keep - 1, to: 0, by: -1) {
+                rename("\(path).\(number)\(suffix)", "\(path).\(number + 1)\(suffix)")
+            }
         }
         rename(path, "\(path).1")
+        if state.rotation.compress, Gzip.compress("\(path).1", to: "\(path).1.gz") { unlink("\(path).1") }
     }
 
-    private func fail() {
-        let reason = String(cString: strerror(errno))
+    private func fail(_ error: Int32) {
+        let reason = String(cString: strerror(error))
         report.withLock { report in
             report.failures += 1
             report.lastError = reason
@@ -109,5 +162,37 @@ final class RotatedFile: LogDestination {
     private static func close(_ state: inout State) {
         if state.descriptor >= 0 { Glibc.close(state.descriptor) }
         state.descriptor = -1
+    }
+}
+
+/// The time that a log file begins with. (The times that file systems keep say when it was last changed.)
+enum LogFileTime {
+    /// Seconds since 1970; `nil`: no line of wsd's stands there.
+    static func first(_ path: String) -> Double? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        return count > 0 ? parse(bytes[..<count]) : nil
+    }
+
+    /// `2026-11-21 06:00:00.123 …` in the machine's time zone, or `{"time":"2026-11-21T06:00:00.123456Z",…` in UTC.
+    static func parse(_ line: some Collection<UInt8>) -> Double? {
+        let mark = Array(#"{"time":""#.utf8)
+        let isJSON = line.starts(with: mark)
+        let text = Array(line.dropFirst(isJSON ? mark.count : 0).prefix(19))
+        guard text.count == 19, text[10] == UInt8(ascii: isJSON ? "T" : " ") else { return nil }
+        let numbers = [0..<4, 5..<7, 8..<10, 11..<13, 14..<16, 17..<19].map { range in
+            Int32(String(decoding: text[range], as: UTF8.self))
+        }
+        guard let year = numbers[0], let month = numbers[1], let day = numbers[2], let hour = numbers[3],
+            let minute = numbers[4], let second = numbers[5]
+        else { return nil }
+        var parts = tm()
+        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1900, month - 1, day)
+        (parts.tm_hour, parts.tm_min, parts.tm_sec, parts.tm_isdst) = (hour, minute, second, -1)
+        let time = isJSON ? timegm(&parts) : mktime(&parts)
+        return time > 0 ? Double(time) : nil
     }
 }

@@ -169,7 +169,7 @@ private final class OperationGroup {
         if !succeeded { failed.append(name) }
         if count > 1 { progress(name, result.message) }
         guard finishedCount == count else { return }
-        let operation = count == 1 ? "\(verb.word) \(name)" : verb.word
+        let operation = count == 1 ? verb.text(name) : verb.word
         end(operation, count == 1 ? result.message : summary)
     }
 
@@ -181,7 +181,7 @@ private final class OperationGroup {
     }
 
     private func progress(_ name: String, _ message: String) {
-        continuation.yield(OperationProgress(operation: "\(verb.word) \(name)", message: message))
+        continuation.yield(OperationProgress(operation: verb.text(name), message: message))
     }
 
     private func end(_ operation: String, _ message: String) {
@@ -204,6 +204,7 @@ extension FleetDriver {
         guard isFleetReady, programs.isSettled, !hasSaidReady, !machine.isStopping else { return }
         hasSaidReady = true
         notify(.ready)
+        events.take(.service(.ready), .notice, "Service ready")
     }
 
     /// The fleet has ended: the programs end after it, then the service with this status.

@@ -20,6 +20,8 @@ final class LinuxProgramSystem: ProgramSystem {
         var descriptorLimit: Int
         /// File of the programs that are remembered; `nil`: nothing says where.
         var memory: String?
+        /// Sockets that a former life of the service left.
+        var formerSockets: [SystemdSockets.Inherited]
     }
 
     private struct Life {
@@ -38,7 +40,7 @@ final class LinuxProgramSystem: ProgramSystem {
     private let memory: ProgramMemory
     private let guardLink = ProgramGuardLink()
     private lazy var groups = ProgramGroups(token: tags.token)
-    private var sockets = ProgramSockets()
+    private var sockets: ProgramSockets
     private var lives: [InstanceID: Life] = [:]
     private var hasBegun = false
     private var isStopped = false
@@ -54,6 +56,12 @@ final class LinuxProgramSystem: ProgramSystem {
         trees = ProgramTrees(eventLoop: eventLoop)
         senses = ProgramSenses(eventLoop: eventLoop)
         memory = ProgramMemory(path: setup.memory, eventLoop: eventLoop)
+        sockets = ProgramSockets(
+            former: setup.formerSockets,
+            store: ServiceManager.isPresent
+                ? ProgramSockets.Store(
+                    hold: { children.hold($0, name: $1) }, release: { children.release(name: $0) })
+                : nil)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         trees.dissolved = { root in bound.value.guardLink.remove(root) }
     }
@@ -214,6 +222,14 @@ final class LinuxProgramSystem: ProgramSystem {
 
     func listen(_ said: @escaping (InstanceID, ProgramWord) -> Void) { senses.said = said }
 
+    func adoptSockets(for programs: [ProgramDefinition]) {
+        let kept = sockets.adopt(for: programs)
+        guard !kept.isEmpty else { return }
+        trouble(
+            .info, "Listening sockets of programs kept over the restart",
+            ["listen": kept.map(\.description).joined(separator: " ")])
+    }
+
     func closeSockets(of program: String) { sockets.close(program) }
 
     func environment(
@@ -226,6 +242,16 @@ final class LinuxProgramSystem: ProgramSystem {
     }
 
     func recall() -> (programs: [ProgramDefinition], warnings: [String]) { memory.recall() }
+
+    /// A just-in-time compiler that may not work says so with a trap, if at all.
+    func cause(of exit: ProcessExit) -> String? {
+        guard case .signalled(let signal, _) = exit, [SIGTRAP, SIGILL, SIGSEGV, SIGABRT].contains(signal),
+            ExecutableMemory.isForbidden
+        else { return nil }
+        return
+            "the service may have no memory that is writable and executable (MemoryDenyWriteExecute=), without which "
+            + "Node.js, Java and other runtimes do not start: put programs.conf beside the unit"
+    }
 
     /// Whether everything that is to be remembered is on disk.
     var hasRemembered: Bool { memory.isIdle }

@@ -21,6 +21,8 @@ struct ProgramEnvironment: Equatable {
         configuration: ProgramConfiguration
     ) throws(ProgramSystemError) {
         values = supervisor.filter { !Self.isSupervisors($0.key) }
+        // As a shell that was in that folder would have it.
+        if values["PWD"] != nil, let folder = configuration.folder { values["PWD"] = folder }
         values["WSD_SOCKET"] = controlSocket
         values["WSD_PROGRAM"] = process.program
         values["WSD_NUMBER"] = String(process.number)
@@ -53,6 +55,8 @@ struct ProgramEnvironment: Equatable {
         "CREDENTIALS_DIRECTORY",
         // Which wsd sets for itself.
         "LIBDISPATCH_LOG",
+        // Of the shell that started it.
+        "_", "SHLVL", "OLDPWD",
     ]
 
     // MARK: - Files

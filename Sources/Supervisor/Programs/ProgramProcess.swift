@@ -8,9 +8,6 @@ final class ProgramProcess {
     static let lastWords = TimeAmount.milliseconds(50)
     /// How long it may take from the spawn until the program itself runs. A folder on a disk that does not answer takes for ever.
     static let launchTimeout = TimeAmount.seconds(10)
-    /// Bytes kept of the last line on standard error.
-    static let maxLastLine = 500
-
     enum Launch: Equatable {
         case pending
         case executed
@@ -30,7 +27,7 @@ final class ProgramProcess {
     var readyText: [UInt8]?
     /// Said before it was known that the program runs.
     var earlyWords: [ProgramWord] = []
-    var lastLine: [UInt8] = []
+    var lastLines = LastLines()
     var exit: ProcessExit?
     var figures: ProgramFigures?
     var cpu = RateMeter()

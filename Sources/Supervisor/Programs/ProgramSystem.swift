@@ -35,6 +35,10 @@ protocol ProgramSystem: AnyObject {
     /// - Parameter seen: each thing that happens.
     func watch(_ program: String, _ configuration: ProgramConfiguration?, seen: @escaping (ProgramSighting) -> Void)
 
+    /// What a former life of the service left open for programs that are to run stays open; the rest is closed. Once, before
+    /// anything is spawned.
+    func adoptSockets(for programs: [ProgramDefinition])
+
     /// Closes the sockets that are held for a program.
     func closeSockets(of program: String)
 
@@ -53,6 +57,9 @@ protocol ProgramSystem: AnyObject {
 
     /// What processes say of themselves (sd_notify(3)), from now on.
     func listen(_ said: @escaping (InstanceID, ProgramWord) -> Void)
+
+    /// Why a process ended as it did, where the machine is the likely cause and not the program.
+    func cause(of exit: ProcessExit) -> String?
 
     /// Nothing lives any more, and nothing will be started.
     func stop()

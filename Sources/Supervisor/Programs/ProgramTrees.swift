@@ -17,6 +17,10 @@ final class ProgramTrees {
     private let pool = NIOThreadPool(numberOfThreads: 1)
     private let trees = Trees()
     private var isStarted = false
+    /// What was asked for since the last look began.
+    private var kills: Set<InstanceID> = []
+    private var sweeps: [InstanceID: Sweep] = [:]
+    private var isWorking = false
     /// A tree is gone, and its group removed.
     var dissolved: (ProgramTreeRoot) -> Void = { _ in }
 
@@ -29,10 +33,6 @@ final class ProgramTrees {
     }
 
     func add(_ root: ProgramTreeRoot, of instance: InstanceID) {
-        if !isStarted {
-            isStarted = true
-            pool.start()
-        }
         trees.all.withLock { $0[instance] = ProgramTree(root: root) }
     }
 
@@ -43,38 +43,67 @@ final class ProgramTrees {
 
     /// SIGKILL to all of it.
     func kill(_ instance: InstanceID) {
-        let trees = trees
-        run({ trees.change(instance) { $0.killAll() } }, then: { _ in })
+        kills.insert(instance)
+        work()
     }
 
     /// The same until nothing is left.
     func sweep(_ instance: InstanceID, gone: @escaping () -> Void) {
-        attempt(instance, pause: Self.firstPause, left: Self.maxAttempts, gone)
+        sweeps[instance] = Sweep(pause: Self.firstPause, left: Self.maxAttempts, gone: gone)
+        work()
     }
 
-    private func attempt(_ instance: InstanceID, pause: TimeAmount, left: Int, _ gone: @escaping () -> Void) {
+    /// Everything that is due, with the same looks for all of it: one takes as long for a hundred trees as for one.
+    private func work() {
+        guard !isWorking, !sweeps.isEmpty || !kills.isEmpty else { return }
+        isWorking = true
+        let (taken, instances) = (sweeps, kills.union(sweeps.keys))
+        (sweeps, kills) = ([:], [])
         let trees = trees
-        let bound = NIOLoopBound((trees: self, gone: gone), eventLoop: eventLoop)
-        run({ trees.end(instance) }) { result in
-            let (trees, gone) = bound.value
-            switch result {
-            case .unknown: gone()
-            case .gone(let root):
-                trees.dissolved(root)
-                gone()
-            case .alive:
-                guard left > 1 else { return }
-                let next = min(pause * 2, Self.longestPause)
-                bound.eventLoop.scheduleTask(in: pause) {
-                    bound.value.trees.attempt(instance, pause: next, left: left - 1, bound.value.gone)
-                }
+        let bound = NIOLoopBound((trees: self, taken: taken), eventLoop: eventLoop)
+        run({ [ended = Set(taken.keys)] in trees.kill(instances.sorted(), ended: ended) }) { gone in
+            let (trees, taken) = bound.value
+            trees.isWorking = false
+            for (instance, sweep) in taken.sorted(by: { $0.key < $1.key }) {
+                trees.looked(instance, sweep, gone[instance] ?? .unknown)
+            }
+            trees.work()
+        }
+    }
+
+    private func looked(_ instance: InstanceID, _ sweep: Sweep, _ end: End) {
+        switch end {
+        case .unknown: sweep.gone()
+        case .gone(let root):
+            dissolved(root)
+            sweep.gone()
+        case .alive:
+            guard sweep.left > 1 else { return }
+            var next = sweep
+            next.pause = min(sweep.pause * 2, Self.longestPause)
+            next.left -= 1
+            let bound = NIOLoopBound((trees: self, next: next), eventLoop: eventLoop)
+            eventLoop.scheduleTask(in: sweep.pause) {
+                bound.value.trees.sweeps[instance] = bound.value.next
+                bound.value.trees.work()
             }
         }
     }
 
     private func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
+        if !isStarted {
+            isStarted = true
+            pool.start()
+        }
         let bound = NIOLoopBound(then, eventLoop: eventLoop)
         pool.runIfActive(eventLoop: eventLoop, work).whenSuccess { bound.value($0) }
+    }
+
+    private struct Sweep {
+        var pause: TimeAmount
+        /// Attempts.
+        var left: Int
+        var gone: () -> Void
     }
 
     private enum End {
@@ -94,15 +123,20 @@ final class ProgramTrees {
             return result
         }
 
-        func end(_ instance: InstanceID) -> End {
-            let end = change(instance) { tree -> End in
-                tree.killAll()
-                guard tree.isGone() else { return .alive }
-                tree.dissolve()
-                return .gone(tree.root)
+        /// - Parameter ended: those whose process has ended: once nothing is left they are forgotten.
+        /// - Returns: what became of those.
+        func kill(_ instances: [InstanceID], ended: Set<InstanceID>) -> [InstanceID: End] {
+            let known = all.withLock { all in instances.filter { all[$0] != nil } }
+            var taken = all.withLock { all in known.compactMap { all[$0] } }
+            let areGone = ProgramTree.killAll(&taken)
+            var ends: [InstanceID: End] = [:]
+            for (instance, (tree, isGone)) in zip(known, zip(taken, areGone)) {
+                let isOver = isGone && ended.contains(instance)
+                if isOver { tree.dissolve() }
+                all.withLock { $0[instance] = isOver ? nil : tree }
+                if ended.contains(instance) { ends[instance] = isOver ? .gone(tree.root) : .alive }
             }
-            if case .gone = end { all.withLock { $0[instance] = nil } }
-            return end ?? .unknown
+            return ends
         }
 
         func figures() -> [InstanceID: ProgramFigures] {

@@ -107,7 +107,7 @@ extension ProgramsDriver {
     // MARK: - What a process says
 
     private func heard(_ line: UnsafeRawBufferPointer, _ stream: LogStream, _ process: ProgramProcess) {
-        if stream == .err { process.lastLine = Array(line.prefix(ProgramProcess.maxLastLine)) }
+        if stream == .err { process.lastLines.add(line) }
         if process.readyText != nil, process.isReady(by: line) { said(process.instance, .ready) }
     }
 
@@ -152,8 +152,8 @@ extension ProgramsDriver {
         // Its end has closed the pipe of the launch, which is read within this time.
         guard process.launch == .executed else { return launchFailed(process, "it \(exit.sentence)") }
         processes[process.instance] = nil
-        if !process.lastLine.isEmpty {
-            machine.lastLine(process.instance, LogText.escaped(String(decoding: process.lastLine, as: UTF8.self)))
+        for line in system.cause(of: exit).map({ [$0] }) ?? process.lastLines.texts {
+            machine.lastLine(process.instance, line)
         }
         input { $0.exited(process.instance, exit, now: now()) }
     }

@@ -23,6 +23,15 @@ enum ProgramVerb: Sendable, Equatable {
         }
     }
 
+    /// What is done to something that is named.
+    func text(_ name: String) -> String {
+        switch self {
+        case .scale(let count): "scale \(name) to \(count)"
+        case .signal: "\(word) to \(name)"
+        case .start, .stop, .restart, .reload, .delete, .reset: "\(word) \(name)"
+        }
+    }
+
     /// `api was …`.
     var past: String {
         switch self {
@@ -83,8 +92,10 @@ extension ProgramsDriver {
 
     /// What a word of an operator means; a sentence where it means nothing.
     func target(_ word: String) throws(ControlFailure) -> ProgramTarget {
-        guard let target = machine.resolve(word) else { throw ControlFailure(ProgramRefusal.unknown(word)) }
-        return target
+        if let target = machine.resolve(word) { return target }
+        let refusal = ProgramRefusal.unknown(word).description
+        guard let near = Suggestion.nearest(to: word, among: names) else { throw .notFound(refusal) }
+        throw .notFound("\(refusal) Did you mean \(near)?")
     }
 
     /// Names of all programs, by number.

@@ -26,6 +26,8 @@ final class ProgramsDriver {
     private(set) var hasStopped = false
     /// Told once, when every program has settled.
     var settled: () -> Void = {}
+    /// Told every event.
+    var told: (ProgramEvent) -> Void = { _ in }
     private var stopped: () -> Void = {}
 
     private var actions: Deque<ProgramAction> = []
@@ -53,6 +55,7 @@ final class ProgramsDriver {
             configured.map { ProgramDefinition(configuration: $0, origin: .file, isWanted: $0.autostart) }
             + remembered.filter { !names.contains($0.configuration.name) }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        system.adoptSockets(for: definitions)
         system.listen { instance, word in bound.value.said(instance, word) }
         input { $0.start(definitions, now: now()) }
         if definitions.isEmpty { settle() }
@@ -111,7 +114,9 @@ final class ProgramsDriver {
         case .killTree(let instance): system.killTree(instance)
         case .sweepTree(let instance): sweep(instance)
         case .probe(let instance, let probe, let timeout): ask(instance, probe, timeout)
-        case .closeSockets(let program): system.closeSockets(of: program)
+        case .closeSockets(let program):
+            // At its end the system itself knows which ones stay open for the next life of the service.
+            if !isStopping { system.closeSockets(of: program) }
         case .watch(let program, let configuration): watch(program, configuration)
         case .remember: remember()
         case .operationProgress(let id, let message): operations[id]?.progress(message)
@@ -143,6 +148,7 @@ final class ProgramsDriver {
         fields["process.name"] =
             event.number.map { ProgramProcessID(program: event.program, number: $0).description } ?? event.program
         log.takeOwn(event.severity, event.message, fields, program: event.program)
+        told(event)
     }
 
     private func ask(_ instance: InstanceID, _ probe: ProgramProbe, _ timeout: Duration) {

@@ -24,6 +24,7 @@ final class RunningService {
     private let usesJournal: Bool
     private let system: LinuxChildSystem
     private let programSystem: LinuxProgramSystem
+    private let hooks: EventHooks
     private let logOutput: SupervisorLogOutput
     private let hadTerminal = Terminal.hasControlling
     private let startedAt: MonotonicTime
@@ -51,7 +52,8 @@ final class RunningService {
         usesJournal = configuration.log.format == .auto && JournalSocket.isStandardError(loader.environment)
         let log = LogCenter(
             eventLoop: eventLoop, configuration: configuration.log, format: format, console: STDERR_FILENO,
-            journal: usesJournal ? JournalDestination() : nil)
+            journal: usesJournal ? JournalDestination() : nil,
+            service: LogService(configuration, environment: loader.environment, usesJournal: usesJournal))
         self.log = log
         let bound = NIOLoopBound(log, eventLoop: eventLoop)
         logOutput = SupervisorLogOutput(level: configuration.log.level) { level, message, fields in
@@ -64,7 +66,11 @@ final class RunningService {
             setup: LinuxProgramSystem.Setup(
                 environment: loader.environment, controlSocket: sockets.paths.controlSocket,
                 folder: Self.folder(loaded, loader), descriptorLimit: originalLimit,
-                memory: ProgramMemory.path(configuration.history, environment: loader.environment, uid: geteuid())))
+                memory: ProgramMemory.path(configuration.history, environment: loader.environment, uid: geteuid()),
+                formerSockets: sockets.programs))
+        hooks = EventHooks(
+            eventLoop: eventLoop, children: system, log: log, environment: loader.environment,
+            controlSocket: sockets.paths.controlSocket)
         programSystem.trouble = { level, message, fields in bound.value.takeOwn(level, message, fields) }
     }
 
@@ -81,7 +87,8 @@ final class RunningService {
             eventLoop: eventLoop, setup: setup(), configuration: loaded, log: log, logOutput: logOutput, system: system,
             programs: ProgramsDriver(
                 eventLoop: eventLoop, log: log, system: programSystem, cores: Self.cores,
-                seed: UInt64.random(in: .min ... .max), clock: MonotonicTime.now))
+                seed: UInt64.random(in: .min ... .max), clock: MonotonicTime.now),
+            hooks: hooks)
         self.driver = driver
         for warning in sockets.warnings { log.takeOwn(.warning, warning, [:]) }
         if !sockets.kept.isEmpty {
@@ -208,7 +215,7 @@ final class RunningService {
                 driver.beginUnattended(.reload)
             }
         case SIGUSR1:
-            log.reopenFile()
+            log.reopenFiles()
             log.takeOwn(.info, "The log file is opened anew", ["signal": "SIGUSR1"])
         case SIGCHLD: system.reapStrangers()
         default: break
@@ -249,7 +256,6 @@ final class RunningService {
         control?.stopAccepting()
         control?.quiesce()
         programSystem.stop()
-        system.stop()
         log.takeOwn(.info, "Ended", ["exit.code": String(code)])
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let deadline = eventLoop.scheduleTask(in: SupervisorService.farewell) { bound.value.leave(code) }
@@ -261,11 +267,11 @@ final class RunningService {
         }
     }
 
-    /// Answers in progress (a stop's own among them) reach their readers first, and the service manager its last message.
+    /// Answers in progress (a stop's own among them) reach their readers first, the service manager its last message, and hooks
+    /// what they are for.
     private func waitForAnswers(_ done: @escaping () -> Void) {
-        guard let control, control.connectionCount > 0 || !system.hasNotified || !programSystem.hasRemembered else {
-            return done()
-        }
+        let isIdle = system.hasNotified && programSystem.hasRemembered && hooks.isIdle
+        guard let control, control.connectionCount > 0 || !isIdle else { return done() }
         let bound = NIOLoopBound((service: self, done: done), eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .milliseconds(5)) { bound.value.service.waitForAnswers(bound.value.done) }
     }
@@ -275,6 +281,7 @@ final class RunningService {
     private func leave(_ code: Int32) {
         guard !hasLeft else { return }
         hasLeft = true
+        system.stop()
         sockets.close(closingControl: false)
         ended(code)
     }

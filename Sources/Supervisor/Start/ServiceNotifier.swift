@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import NIOPosix
 import Synchronization
@@ -9,13 +10,20 @@ final class ServiceNotifier {
     static let maxWaiting = 256
 
     private let send: @Sendable ([String]) -> Void
+    private let store: @Sendable (CInt, String) -> Void
     private let pool = NIOThreadPool(numberOfThreads: 1)
     private let waiting = Waiting()
     private var isStarted = false
 
-    /// - Parameter send: called on a thread of its own, and may block.
-    init(send: @escaping @Sendable ([String]) -> Void = { ServiceManager.notify($0) }) {
+    /// - Parameters:
+    ///   - send: called on a thread of its own, and may block.
+    ///   - store: the same.
+    init(
+        send: @escaping @Sendable ([String]) -> Void = { ServiceManager.notify($0) },
+        store: @escaping @Sendable (CInt, String) -> Void = { _ = ServiceManager.store($0, name: $1) }
+    ) {
         self.send = send
+        self.store = store
     }
 
     deinit {
@@ -23,16 +31,33 @@ final class ServiceNotifier {
     }
 
     func notify(_ assignments: [String]) {
-        guard waiting.count.load(ordering: .relaxed) < Self.maxWaiting else { return }
+        submit { [send] in send(assignments) }
+    }
+
+    /// Has the manager hold a descriptor for the next process of the service. The caller may close it at once.
+    func hold(_ descriptor: CInt, name: String) {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { return }
+        let isTaken = submit { [store] in
+            store(copy, name)
+            Descriptors.close(copy)
+        }
+        if !isTaken { Descriptors.close(copy) }
+    }
+
+    @discardableResult
+    private func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
+        guard waiting.count.load(ordering: .relaxed) < Self.maxWaiting else { return false }
         waiting.count.add(1, ordering: .relaxed)
         if !isStarted {
             isStarted = true
             pool.start()
         }
-        pool.submit { [send, waiting] _ in
-            send(assignments)
+        pool.submit { [waiting] _ in
+            work()
             waiting.count.subtract(1, ordering: .releasing)
         }
+        return true
     }
 
     /// Whether everything taken so far has been sent.

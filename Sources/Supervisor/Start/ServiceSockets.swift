@@ -15,6 +15,8 @@ struct ServiceSockets {
     var warnings: [String] = []
     /// Addresses whose sockets the service manager had held over a restart.
     var kept: [ListenAddress] = []
+    /// Sockets of programs that the service manager had held.
+    var programs: [SystemdSockets.Inherited] = []
 
     /// Takes the control socket first: whoever holds it is the running service.
     static func open(_ configuration: WsdConfiguration, environment: [String: String]) -> Result<Self, StartFailure> {
@@ -106,6 +108,7 @@ struct ServiceSockets {
         } catch {
             throw StartFailure(exitCode: ExitCode.unavailable, message: error.description)
         }
+        programs = plan.programs
         for stale in plan.stale { stale.socket.close() }
         ServiceManager.dropStored(plan.staleNames)
         guard plan.activated.isEmpty else {
@@ -135,6 +138,7 @@ struct ServiceSockets {
         } catch {
             throw StartFailure(exitCode: ExitCode.unavailable, message: error.description)
         }
+        programs = plan.programs
         for socket in plan.stale.map(\.socket) + plan.activated { socket.close() }
         ServiceManager.dropStored(plan.staleNames)
         guard !plan.activated.isEmpty else { return }

@@ -8,6 +8,10 @@ extension CommandStatus {
         case let error as ControlClientError:
             let lines = error.description.split(separator: "\n").map { PlainText.harmless(String($0)) }
             try? Output.error.line("wsctl: \(lines.joined(separator: "\n"))")
+            if case .notRunning = error, BackgroundService.remembersPrograms() {
+                try? Output.error.line(
+                    "It remembers programs: `wsctl resurrect` starts it with them in the background.")
+            }
             return CommandStatus(error)
         case let error as KeyComplaint:
             try? Output.error.line("wsctl: \(error.message)")

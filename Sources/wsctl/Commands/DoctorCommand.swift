@@ -68,7 +68,9 @@ struct DoctorCommand: ControlCommand {
             (try? await session.client.value([ConfigurationEntry].self, ControlRequest(.get, "/v1/config"))) ?? []
         let user = UserDatabase.userName(identity.user)
         var checks: [Check] = []
-        var readable = [("The configuration file", status.configurationFile)]
+        // One that wsctl started has none.
+        let file = status.configurationFile == "/dev/null" ? nil : status.configurationFile
+        var readable = [("The configuration file", file)]
         readable.append(("The static folder", Self.path("http.staticFolder", entries)))
         for case (let what, let path?) in readable {
             checks.append(

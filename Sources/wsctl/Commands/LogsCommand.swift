@@ -8,11 +8,13 @@ struct LogsCommand: ControlCommand {
         commandName: "logs",
         abstract: "Show log lines of all processes, and follow new ones.",
         discussion: """
-            The supervisor keeps the latest lines of each process in memory (log.memoryPerChild).
+            The supervisor keeps the latest lines of each process in memory (log.memoryPerChild); files keep more of them \
+            (log.files). -f goes on when wsd itself was restarted, and ends when it is gone for 10 s.
 
             Example:
               wsctl logs -f
-              wsctl logs api --stream err -n 20
+              wsctl logs api --err -n 20
+              wsctl logs -f --highlight timeout
               wsctl logs --worker 2 --level warning --since 10m
               wsctl logs -n 0 -f --grep 'Rate limit' --json
             """)
@@ -40,6 +42,12 @@ struct LogsCommand: ControlCommand {
     @Option(help: "Only what programs wrote to standard output (out) or standard error (err).")
     var stream: LogStream?
 
+    @Flag(help: "The same as --stream out.")
+    var out = false
+
+    @Flag(help: "The same as --stream err.")
+    var err = false
+
     @Option(help: "This level and above.")
     var level: LogLevel?
 
@@ -49,9 +57,15 @@ struct LogsCommand: ControlCommand {
     @Option(help: "Only lines with this text in the message or a field, letter case aside.")
     var grep: String?
 
+    @Option(help: "Mark this text wherever it stands, letter case aside. (Where there are colours.)")
+    var highlight: String?
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        guard [out, err, stream != nil].count(where: { $0 }) <= 1 else {
+            throw ValidationError("Give --out, --err or --stream, not several of them; both are shown without.")
+        }
         if let lines, lines < 0 { throw ValidationError("--lines must not be negative.") }
         if let worker, worker < 1 { throw ValidationError("--worker counts from 1.") }
         if worker != nil, source != nil { throw ValidationError("Give --worker or --source, not both.") }
@@ -74,26 +88,20 @@ struct LogsCommand: ControlCommand {
         if follow { ReaderWatch.start() }
         let from = since.flatMap { PointInTime.parse($0, now: WallClock.now) }
         let origin = try await origin(session)
-        let request = ControlRequest(
-            .get, "/v1/logs",
-            query: [
-                ("follow", follow ? "1" : nil), ("lines", (lines ?? (from == nil ? 100 : nil)).map(String.init)),
-                ("worker", origin.worker.map(String.init)), ("source", origin.source), ("program", origin.program),
-                ("stream", stream?.rawValue), ("level", level?.rawValue),
-                ("since", from.map { Humanized.fixed($0, 3) }), ("grep", grep),
-            ])
-        let listing = try await session.list(LogEntry.self, request) { entry in
-            let time =
-                session.style.coloured
-                ? WallClock.textBriefly(entry.time, now: WallClock.now) : WallClock.text(entry.time)
-            try session.show([LogLine.text(entry, time: time, session.style)])
-        }
+        let stream = out ? .out : err ? .err : stream
+        let query = [
+            ("worker", origin.worker.map(String.init)), ("source", origin.source), ("program", origin.program),
+            ("stream", stream?.rawValue), ("level", level?.rawValue), ("since", from.map { Humanized.fixed($0, 3) }),
+            ("grep", grep),
+        ]
+        let reader = LogReader(session: session, query: query, highlight: highlight)
+        let lines = (lines ?? (from == nil ? 100 : nil)).map(String.init)
         guard follow else {
-            if listing.count == 0, lines != 0 { session.remark("No kept line matches.") }
+            let count = try await reader.read(lines: lines)
+            if count == 0, self.lines != 0 { session.remark("No kept line matches.") }
             return .success
         }
-        session.remark("wsctl: the service ended the stream.")
-        return .noAnswer
+        return try await reader.follow(lines: lines)
     }
 }
 

@@ -27,7 +27,9 @@ extension Session {
             if endsService, last != nil { return json ? .success : try gone() }
             throw ControlClientError.cutOff
         }
-        return last.succeeded == true ? .success : .unwell
+        if last.succeeded == true { return .success }
+        if !json, let hint = ProgressLine.hint(last.message) { remark(hint) }
+        return .unwell
     }
 
     private func gone() throws -> CommandStatus {
@@ -45,6 +47,22 @@ enum ProgressLine {
         let succeeded = progress.succeeded == true
         let outcome = style.paint(succeeded ? "done" : "failed", succeeded ? .green : .boldRed)
         return "\(PlainText.harmless(progress.operation)) \(outcome) in \(Humanized.duration(elapsed)): \(message)"
+    }
+}
+
+extension ProgressLine {
+    /// What helps against a failure that has its own words for what is missing here; `nil`: nothing is known.
+    static func hint(_ message: String) -> String? {
+        if message.contains(" exited with 0;") {
+            return "A program that is to end by itself, as a job does, takes --restart on-failure or --restart never."
+        }
+        // errno(3) and what Node.js, Python, Go and Java make of it.
+        let isTaken = message.contains("EADDRINUSE") || message.lowercased().contains("address already in use")
+        guard isTaken else { return nil }
+        return """
+            Another process has the port. Several processes of a program share one with --listen PORT, as descriptor 3: \
+            server.listen({ fd: 3 })
+            """
     }
 }
 

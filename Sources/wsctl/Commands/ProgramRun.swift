@@ -25,8 +25,8 @@ extension Session {
         var selection = selection
         if selection.includesAll {
             let status = try await client.value(ServiceStatus.self, ControlRequest(.get, "/v1/status"))
-            if status.programs?.isEmpty ?? true { selection.programs = [] }
-            if status.managesOnly != true { (selection.allWorkers, selection.workers) = (true, []) }
+            selection.spellOut(
+                programs: (status.programs ?? []).map(\.name), hasWorkers: status.managesOnly != true, now: now)
             guard !selection.programs.isEmpty || selection.allWorkers else {
                 remark("There are no programs.")
                 return .success

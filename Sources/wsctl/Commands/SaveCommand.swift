@@ -60,7 +60,7 @@ struct ResurrectCommand: ControlCommand {
         session.remark(
             remembered.isEmpty
                 ? "Nothing is remembered: no program was started with `wsctl start`."
-                : "All remembered programs run: \(remembered.map { PlainText.harmless($0.name) }.joined(separator: ", "))."
+                : "What is remembered is started: \(remembered.map { PlainText.harmless($0.name) }.joined(separator: ", ")). How it is: wsctl list"
         )
         return .success
     }

@@ -33,12 +33,7 @@ struct StartCommand: ControlCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard targets.isEmpty, command.isEmpty else {
-            if entry.name != nil, targets.count > 1 {
-                throw ValidationError("Several programs cannot have one --name.")
-            }
-            return
-        }
+        guard targets.isEmpty, command.isEmpty else { return }
         throw ValidationError(
             "Say what is to be started: wsctl start app.js, wsctl start -- COMMAND, or wsctl start NAME.")
     }
@@ -48,10 +43,14 @@ struct StartCommand: ControlCommand {
             throw StartComplaint("The present folder is not there any more.")
         }
         let environment = Environment.variables()
-        let known = try await known(session)
+        var known = try await known(session)
+        if known == nil, targets == ["all"], command.isEmpty {
+            try await session.startService(socket: common.socket, folder: folder, environment: environment)
+            known = try await self.known(session)
+        }
         let plan = try StartPlan.make(
-            words: targets, command: command, hasSettings: entry.isAnyGiven, known: known, folder: folder,
-            kind: WorkingFolder.kind)
+            words: targets, command: command, hasSettings: entry.isAnyGiven, isNamed: entry.name != nil, known: known,
+            folder: folder, kind: WorkingFolder.kind)
         switch plan {
         case .known(let names):
             return try await session.programs("start", ProgramRequest(targets: names.contains("all") ? ["all"] : names))
@@ -76,6 +75,10 @@ struct StartCommand: ControlCommand {
                 ended = try await session.operate(entry.request)
             } catch let error as ControlClientError {
                 ended = try CommandStatus.told(of: error)
+            }
+            if ended == .unwell, let name = entry.name {
+                let name = PlainText.harmless(name)
+                session.remark("It stays in the list. Why: wsctl logs \(name). Take it out again: wsctl delete \(name)")
             }
             if status == .success { status = ended }
         }

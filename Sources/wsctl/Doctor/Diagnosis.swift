@@ -11,6 +11,9 @@ enum Diagnosis {
     /// Restarts of a slot from which on they are mentioned.
     static let manyRestarts = 3
 
+    /// Programs that are named in one sentence.
+    static let shownPrograms = 10
+
     /// The health of the service and of its processes.
     ///
     /// - Parameter lastWords: log lines of warning and above, by process name, oldest first.
@@ -27,7 +30,9 @@ enum Diagnosis {
             trouble($0, lastWords: lastWords[$0.name] ?? [], countsKills: status.memory != nil)
         }
         for problem in status.problems where !troubled.contains(where: { $0.isNamed(in: problem) }) {
-            checks.append(.problem(problem, "Look with `wsctl logs --level warning`."))
+            // A sentence that names a command is advice itself.
+            let advice = problem.contains("`wsctl ") ? nil : Self.look(at: problem, status.programs ?? [])
+            checks.append(.problem(problem, advice))
         }
         if status.health == .ok, troubled.isEmpty {
             let count = status.processes.count
@@ -44,10 +49,19 @@ enum Diagnosis {
         return checks
     }
 
+    private static func look(at problem: String, _ programs: [ProgramStatus]) -> String {
+        let program = programs.first { $0.problems.contains(problem) }?.name
+        return "Look with `wsctl logs \(program ?? "--level warning")`."
+    }
+
     private static func programs(_ programs: [ProgramStatus]) -> String {
-        let running = programs.count { [.ready, .finished].contains($0.state) }
-        return
-            "\(running) of \(Humanized.counted(programs.count, "program")) \(running == 1 ? "is" : "are") ready or finished."
+        let others = programs.filter { ![.ready, .finished].contains($0.state) }
+        let running = programs.count - others.count
+        let head =
+            "\(running) of \(Humanized.counted(programs.count, "program")) \(running == 1 ? "is" : "are") ready or finished"
+        let rest = others.prefix(shownPrograms).map { "\($0.name) is \($0.state.rawValue)" }
+        guard !rest.isEmpty else { return head + "." }
+        return "\(head); \(rest.joined(separator: ", "))\(others.count > rest.count ? ", …" : "")."
     }
 
     private static func trouble(_ process: ProcessStatus, lastWords: [String], countsKills: Bool) -> Check {

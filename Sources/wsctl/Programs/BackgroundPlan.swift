@@ -18,18 +18,16 @@ struct BackgroundPlan: Equatable {
     ///   - environment: the caller's.
     ///   - userID: effective user id of the caller.
     ///   - isFile: whether a file is there.
-    ///   - ownLog: the log file that is configured, given the configuration file; `nil`: none.
+    ///   - ownLog: where the configuration has the log, given its file.
     init(
         wsd: String, socketFlag: String?, folder: String, environment: [String: String], userID: UInt32,
-        isFile: (String) -> Bool, ownLog: (String) -> String?
+        isFile: (String) -> Bool, ownLog: (String) -> ConfiguredLog
     ) {
         let flag = socketFlag.map { StartPlan.absolute($0, from: folder) }
         socket = RuntimePaths(explicit: flag, environment: environment, uid: userID)
         configuration = Self.configuration(folder, environment, userID, isFile)
         let ownLog = ownLog(configuration ?? "/dev/null")
-        log =
-            ownLog
-            ?? HistoryConfiguration().stateDirectory(environment: environment, uid: userID).map { $0 + "/wsd.log" }
+        log = ownLog.path(environment: environment, userID: userID)
         command = [wsd, "--socket", socket.controlSocket]
         if let configuration {
             self.folder = folder
@@ -39,7 +37,8 @@ struct BackgroundPlan: Equatable {
             self.folder = "/"
             command += ["--config", "/dev/null", "--workers", "0"]
         }
-        if let log, ownLog == nil { command += ["--set", "log.file=\(log)"] }
+        // Nobody reads its standard error.
+        if ownLog.file == nil, ownLog.files == .auto { command += ["--set", "log.files=always"] }
     }
 
     /// The file that wsd would find by itself. That in `/etc` is the system's: it counts for root.
@@ -54,16 +53,6 @@ struct BackgroundPlan: Equatable {
         }
         if userID == 0 { candidates.append("/etc/wsd/wsd.yaml") }
         return candidates.first(where: isFile)
-    }
-
-    /// The log file in what `wsd --print-config` says; `nil`: none.
-    static func logFile(printed: String) -> String? {
-        let mark = "log.file: "
-        guard let line = printed.split(separator: "\n").first(where: { $0.hasPrefix(mark) }) else { return nil }
-        var value = line.dropFirst(mark.count)
-        if let comment = value.firstRange(of: "  #") { value = value[..<comment.lowerBound] }
-        let text = value.split(separator: " ").joined(separator: " ").filter { $0 != "\"" }
-        return text == "none" || text.isEmpty ? nil : text
     }
 
     /// How to start the service that is installed for this socket already; `nil`: none is.

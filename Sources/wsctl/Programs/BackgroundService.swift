@@ -129,9 +129,15 @@ struct BackgroundService {
         )
     }
 
-    static func configuredLog(_ wsd: String, _ configuration: String) -> String? {
-        let printed = ChildCommand.output([wsd, "--config", configuration, "--print-config"])
-        return printed.flatMap { BackgroundPlan.logFile(printed: $0) }
+    /// Whether the caller's own wsd, in its usual state directory, knows programs that were started with wsctl.
+    static func remembersPrograms() -> Bool {
+        let folder = HistoryConfiguration().stateDirectory(environment: Environment.variables(), uid: geteuid())
+        let state = folder.flatMap { HostFacts.text($0 + "/programs.json") }
+        return state?.contains("\"entry\"") ?? false
+    }
+
+    static func configuredLog(_ wsd: String, _ configuration: String) -> ConfiguredLog {
+        ConfiguredLog(printed: ChildCommand.output([wsd, "--config", configuration, "--print-config"]) ?? "")
     }
 
     /// Beside wsctl, links followed; else in `PATH`.

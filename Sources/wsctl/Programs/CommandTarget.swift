@@ -66,6 +66,17 @@ struct TargetSelection: Equatable {
         if allWorkers { workers = [] }
     }
 
+    /// What `all` means for `restart` and `reload`.
+    ///
+    /// - Parameters:
+    ///   - names: all programs.
+    ///   - now: workers at once, which they are asked for by themselves. Otherwise the service has them in its own `all`.
+    mutating func spellOut(programs names: [String], hasWorkers: Bool, now: Bool) {
+        let apart = now || names.isEmpty
+        programs = apart ? names : ["all"]
+        (allWorkers, workers) = (apart && hasWorkers, [])
+    }
+
     /// For commands that concern programs alone.
     ///
     /// - Parameter instead: what to do with workers.

@@ -138,7 +138,10 @@ extension EntryOptions {
         for text in env {
             guard let equals = text.firstIndex(of: "=") else {
                 guard let value = environment[text] else {
-                    throw StartComplaint("--env \(PlainText.harmless(text)): your environment has no such variable.")
+                    throw StartComplaint(
+                        """
+                        --env \(PlainText.harmless(text)): your environment has no such variable; --env NAME=value sets one.
+                        """)
                 }
                 variables[text] = value
                 continue

@@ -25,6 +25,10 @@ struct ProgramEntry: Encodable, Equatable {
         set { values[key] = newValue }
     }
 
+    var name: String? {
+        if case .text(let name)? = values["name"] { name } else { nil }
+    }
+
     /// Sets a text; nothing where there is none.
     mutating func set(_ key: String, _ text: String?) {
         if let text { values[key] = .text(text) }

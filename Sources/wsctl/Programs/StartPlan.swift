@@ -15,13 +15,17 @@ enum StartPlan: Equatable {
     ///   - words: what stands before `--`.
     ///   - command: what stands behind it.
     ///   - hasSettings: options that only a new program can have were given.
+    ///   - isNamed: `--name` is among them.
     ///   - known: names and numbers that the service knows; `nil`: it does not run.
     ///   - folder: the caller's.
     ///   - kind: what is at an absolute path.
     static func make(
-        words: [String], command: [String], hasSettings: Bool, known: Set<String>?, folder: String,
-        kind: (String) -> ScriptFile.Kind
+        words: [String], command: [String], hasSettings: Bool, isNamed: Bool = false, known: Set<String>?,
+        folder: String, kind: (String) -> ScriptFile.Kind
     ) throws(StartComplaint) -> StartPlan {
+        guard !isNamed || words.count < 2 else {
+            throw StartComplaint("Several programs cannot have one --name.", status: .usage)
+        }
         guard let first = words.first else { return .new([commandLine(command, folder: folder, kind: kind)]) }
         if !hasSettings, command.isEmpty, let known, words.allSatisfy({ known.contains($0) || $0 == "all" }) {
             return .known(words)
@@ -30,7 +34,7 @@ enum StartPlan: Equatable {
             guard words.count == 1 else {
                 throw StartComplaint("Before -- stands one file at most; what follows are its arguments.")
             }
-            return .new([Command(words: try script(first, known, folder, kind) + command)])
+            return .new([Command(words: try script(first, known, folder, kind, command: nil) + command)])
         }
         if hasSettings, let known, let name = words.first(where: { known.contains($0) && !isFile($0, folder, kind) }) {
             throw StartComplaint(
@@ -39,6 +43,10 @@ enum StartPlan: Equatable {
                 with `wsctl scale`, or delete it (`wsctl delete \(PlainText.harmless(name))`) and start it anew.
                 """)
         }
+        // Somebody may have forgotten the dashes, or have mistyped a file.
+        let hint =
+            words.allSatisfy(ScriptFile.hasInterpreter)
+            ? nil : "wsctl start \(hasSettings ? "… " : "")-- \(words.map(PlainText.harmless).joined(separator: " "))"
         var commands: [Command] = []
         for word in words {
             if let known, known.contains(word) {
@@ -48,7 +56,7 @@ enum StartPlan: Equatable {
                     time.
                     """)
             }
-            commands.append(Command(words: try script(word, known, folder, kind, alone: words.count == 1)))
+            commands.append(Command(words: try script(word, known, folder, kind, command: hint)))
         }
         return .new(commands)
     }
@@ -77,8 +85,9 @@ enum StartPlan: Equatable {
         return false
     }
 
+    /// - Parameter command: what was probably meant, as a command; `nil`: none.
     private static func script(
-        _ word: String, _ known: Set<String>?, _ folder: String, _ kind: (String) -> ScriptFile.Kind, alone: Bool = true
+        _ word: String, _ known: Set<String>?, _ folder: String, _ kind: (String) -> ScriptFile.Kind, command: String?
     ) throws(StartComplaint) -> [String] {
         let path = absolute(word, from: folder)
         let shown = PlainText.harmless(word)
@@ -86,18 +95,17 @@ enum StartPlan: Equatable {
         case .file(let isExecutable): return try ScriptFile.command(path, shown: word, isExecutable: isExecutable)
         case .folder: throw StartComplaint("\(shown) is a folder. A command stands behind --: wsctl start -- npm start")
         case .absent:
-            let command = alone ? "wsctl start -- \(shown)" : "wsctl start -- COMMAND ARGUMENT…"
+            let command = command.map { " A command stands behind --: \($0)" } ?? ""
             guard known != nil else {
                 throw StartComplaint(
                     """
-                    wsd is not running, so that no program is known, and there is no file \(path). A command stands behind \
-                    --: \(command). `wsctl resurrect` starts wsd with the programs that it remembers.
+                    wsd is not running, and there is no file \(path). `wsctl resurrect` starts wsd with the programs that it \
+                    remembers.\(command)
                     """, status: .notRunning)
             }
             throw StartComplaint(
                 """
-                There is neither a program '\(shown)' (`wsctl list` shows those there are) nor a file \(path). A command \
-                stands behind --: \(command)
+                There is neither a program '\(shown)' (`wsctl list` shows those there are) nor a file \(path).\(command)
                 """)
         }
     }

@@ -132,17 +132,26 @@ enum ConfigurationScreen {
     private static let valueMax = 60
 
     static func lines(_ entries: [ConfigurationEntry], _ style: Style) -> [String] {
+        if entries.count == 1, entries[0].value.count > valueMax { return whole(entries[0], style) }
         var table = Table([("KEY", .left), ("VALUE", .left), ("RELOAD", .left), ("FROM", .left)])
         for entry in entries {
             let isDefault = entry.source == "default"
             let harmless = PlainText.harmless(entry.value)
-            let value = entries.count > 1 ? PlainText.cut(harmless, to: valueMax) : harmless
+            let value = PlainText.cut(harmless, to: valueMax)
             table.add([
                 Table.Cell(entry.key), Table.Cell(value, isDefault ? .plain : .bold),
                 Table.Cell(entry.reloadable ? "yes" : "no"), Table.Cell(entry.source, isDefault ? .faint : .plain),
             ])
         }
         return table.lines(style)
+    }
+
+    /// A long value by itself; of a list of mappings each in a line of its own.
+    private static func whole(_ entry: ConfigurationEntry, _ style: Style) -> [String] {
+        let value = PlainText.harmless(entry.value).replacing("}, {", with: "},\n{")
+        let reload = entry.reloadable ? "a reload can change it" : "a reload cannot change it"
+        return ["\(entry.key), from \(entry.source); \(reload):"]
+            + value.split(separator: "\n").map { style.paint("  \($0)", .bold) }
     }
 
     /// The entries under a key: that key itself, or the keys of a section (`workers`).

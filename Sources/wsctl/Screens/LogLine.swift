@@ -3,17 +3,42 @@ import Wire
 
 /// One log line as `wsctl logs` shows it. Nothing in it can move a cursor.
 enum LogLine {
-    /// - Parameter time: the entry's time as text in the reader's time zone.
-    static func text(_ entry: LogEntry, time: String, _ style: Style) -> String {
+    /// - Parameters:
+    ///   - time: the entry's time as text in the reader's time zone.
+    ///   - highlight: is marked wherever it stands.
+    static func text(_ entry: LogEntry, time: String, highlight: String? = nil, _ style: Style) -> String {
+        let needle = style.coloured ? highlight.map { PlainText.harmless($0).map { $0.lowercased() } } ?? [] : []
+        func marked(_ text: String, _ colour: Style.Colour) -> String {
+            needle.isEmpty ? style.paint(text, colour) : mark(text, needle, colour, style)
+        }
         let source = PlainText.harmless(entry.source)
         let padding = String(repeating: " ", count: max(0, 10 - PlainText.width(source)))
         var line = style.paint(time, .faint) + " " + style.paint(label(entry.level), colour(entry.level)) + " "
         line += style.paint(source, colour(ofSource: entry)) + padding + " "
-        line += style.paint(PlainText.harmless(entry.message), entry.level >= .error ? .bold : .plain)
+        line += marked(PlainText.harmless(entry.message), entry.level >= .error ? .bold : .plain)
         for (key, value) in entry.fields.sorted(by: { $0.key < $1.key }) {
-            line += " " + style.paint("\(PlainText.harmless(key))=\(quoted(PlainText.harmless(value)))", .faint)
+            line += " " + marked("\(PlainText.harmless(key))=\(quoted(PlainText.harmless(value)))", .faint)
         }
         return line
+    }
+
+    /// Paints the places where `needle` (letters in lower case) stands.
+    private static func mark(_ text: String, _ needle: [String], _ colour: Style.Colour, _ style: Style) -> String {
+        let letters = text.map { $0.lowercased() }
+        let characters = Array(text)
+        var line = ""
+        var (start, index) = (0, 0)
+        while index + needle.count <= letters.count {
+            guard letters[index] == needle[0], letters[index..<(index + needle.count)].elementsEqual(needle) else {
+                index += 1
+                continue
+            }
+            line += style.paint(String(characters[start..<index]), colour)
+            line += style.paint(String(characters[index..<(index + needle.count)]), .inverse)
+            index += needle.count
+            start = index
+        }
+        return line + style.paint(String(characters[start...]), colour)
     }
 
     private static func label(_ level: LogLevel) -> String {
@@ -39,10 +64,15 @@ enum LogLine {
     }
 
     private static func colour(ofSource entry: LogEntry) -> Style.Colour {
+        let colours: [Style.Colour] = [.green, .cyan, .blue, .yellow]
+        if entry.stream != nil, let program = entry.program {
+            // The same one wherever and whenever it is shown (FNV-1a).
+            let hash = program.utf8.reduce(0x811c_9dc5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+            return (colours + [.magenta])[Int(hash % UInt32(colours.count + 1))]
+        }
         guard let worker = entry.worker, entry.source != "supervisor" else {
             return entry.source == "hub" ? .magenta : .bold
         }
-        let colours: [Style.Colour] = [.green, .cyan, .blue, .yellow]
         return colours[Int(worker.magnitude % UInt(colours.count))]
     }
 

@@ -2,12 +2,14 @@ import Wire
 
 /// The processes of the service, one a row.
 enum ProcessTable {
+    /// Without the figures of clients where the supervisor is alone, which has none.
     static func lines(_ processes: [ProcessStatus], _ style: Style) -> [String] {
-        var table = Table([
-            ("NAME", .left), ("STATE", .left), ("PID", .right), ("UPTIME", .right), ("RESTARTS", .right),
-            ("CLIENTS", .right), ("IN/S", .right), ("OUT/S", .right), ("CPU%", .right), ("MEMORY", .right),
-        ])
-        for process in processes { table.add(row(process)) }
+        let traffic: [(String, Table.Alignment)] =
+            processes.count == 1 ? [] : [("CLIENTS", .right), ("IN/S", .right), ("OUT/S", .right)]
+        var table = Table(
+            [("NAME", .left), ("STATE", .left), ("PID", .right), ("UPTIME", .right), ("RESTARTS", .right)] + traffic
+                + [("CPU%", .right), ("MEMORY", .right)])
+        for process in processes { table.add(row(process, withTraffic: !traffic.isEmpty)) }
         return table.lines(style)
     }
 
@@ -28,18 +30,22 @@ enum ProcessTable {
         }
     }
 
-    private static func row(_ process: ProcessStatus) -> [Table.Cell] {
+    private static func row(_ process: ProcessStatus, withTraffic: Bool) -> [Table.Cell] {
         // The others have no clients of their own.
         let traffic = process.worker == nil ? nil : process
-        return [
+        let clients = [
+            Table.Cell(traffic?.counters.map { "\($0.clients)" } ?? "-"),
+            Table.Cell(traffic?.messagesInPerSecond.map(Humanized.rate) ?? "-"),
+            Table.Cell(traffic?.messagesOutPerSecond.map(Humanized.rate) ?? "-"),
+        ]
+        let head = [
             Table.Cell(process.name),
             Table.Cell(process.state.rawValue, colour(process.state)),
             Table.Cell(process.pid.map { "\($0)" } ?? "-"),
             Table.Cell(process.uptime.map(Humanized.durationBriefly) ?? "-"),
             Table.Cell("\(process.restarts)", process.restarts > 0 ? .yellow : .plain),
-            Table.Cell(traffic?.counters.map { "\($0.clients)" } ?? "-"),
-            Table.Cell(traffic?.messagesInPerSecond.map(Humanized.rate) ?? "-"),
-            Table.Cell(traffic?.messagesOutPerSecond.map(Humanized.rate) ?? "-"),
+        ]
+        return head + (withTraffic ? clients : []) + [
             Table.Cell(process.cpu.map { Humanized.fixed($0, $0 < 9.95 ? 1 : 0) } ?? "-"),
             Table.Cell(process.memory.map(Humanized.bytesBriefly) ?? "-"),
         ]

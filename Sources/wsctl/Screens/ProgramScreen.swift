@@ -54,7 +54,7 @@ enum ProgramScreen {
     private static func processes(_ processes: [ProgramProcessStatus], _ style: Style) -> [String] {
         var table = Table([
             ("PROCESS", .left), ("STATE", .left), ("PID", .right), ("TREE", .right), ("UPTIME", .right),
-            ("RESTARTS", .right), ("CPU%", .right), ("MEMORY", .right), ("NOTE", .left),
+            ("RESTARTS", .right), ("CPU%", .right), ("MEMORY", .right),
         ])
         for process in processes {
             table.add([
@@ -62,19 +62,22 @@ enum ProgramScreen {
                 Table.Cell(process.pid.map { "\($0)" } ?? "-"), Table.Cell(process.tree.map { "\($0)" } ?? "-"),
                 Table.Cell(process.uptime.map(Humanized.durationBriefly) ?? "-"), restarts(process.restarts),
                 Table.Cell(process.cpu.map(share) ?? "-"),
-                Table.Cell(process.memory.map(Humanized.bytesBriefly) ?? "-"), Table.Cell(note(process)),
+                Table.Cell(process.memory.map(Humanized.bytesBriefly) ?? "-"),
             ])
         }
-        return table.lines(style)
+        let notes = processes.flatMap { note($0, style) }
+        return table.lines(style) + (notes.isEmpty ? [] : [""]) + notes
     }
 
     /// What it says of itself, or what became of it.
-    private static func note(_ process: ProgramProcessStatus) -> String {
+    private static func note(_ process: ProgramProcessStatus, _ style: Style) -> [String] {
         var parts: [String] = []
         if let text = process.statusText { parts.append(text) }
         if let exit = process.lastExit { parts.append("last: \(exit)") }
         if let wait = process.retryIn { parts.append("next start in \(Humanized.duration(wait))") }
-        return parts.joined(separator: ", ")
+        guard !parts.isEmpty else { return [] }
+        let text = PlainText.harmless("\(process.name): \(parts.joined(separator: ", "))")
+        return PlainText.wrapped(text, to: style.width - 4).enumerated().map { ($0 == 0 ? "  " : "    ") + $1 }
     }
 
     private static var table: Table {

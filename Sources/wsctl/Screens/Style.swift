@@ -11,6 +11,7 @@ struct Style: Equatable, Sendable {
         case blue = "34"
         case magenta = "35"
         case cyan = "36"
+        case inverse = "7"
     }
 
     var coloured: Bool

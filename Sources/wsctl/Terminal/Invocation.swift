@@ -36,6 +36,7 @@ enum Invocation {
             return nil
         }
         let shown = PlainText.cut(PlainText.harmless(typed), to: 40)
+        if let here = PM2Words.command(typed) { return "'\(shown)' is a command of PM2. Here: \(here)." }
         let near = commands.filter { isNear(typed, $0) }.prefix(3).map { "'\($0)'" }
         guard !near.isEmpty else { return "There is no command '\(shown)'. `wsctl --help` lists them." }
         return

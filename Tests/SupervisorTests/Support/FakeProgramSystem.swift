@@ -27,6 +27,7 @@ final class FakeProgramSystem: ProgramSystem {
     var usual = Behaviour()
     var remembered: [ProgramDefinition] = []
     var warnings: [String] = []
+    var causes: [(exit: ProcessExit, sentence: String)] = []
     var figures = ProgramFigures(cpuSeconds: 1, resident: 3_000_000, count: 2)
     private(set) var processes: [InstanceID: FakeProgramProcess] = [:]
     private(set) var started: [ProgramProcessID] = []
@@ -36,6 +37,7 @@ final class FakeProgramSystem: ProgramSystem {
     private(set) var seen: [String: (ProgramSighting) -> Void] = [:]
     private(set) var saved: [[ProgramDefinition]] = []
     private(set) var closedSockets: [String] = []
+    private(set) var adopted: [String] = []
     private(set) var said: (InstanceID, ProgramWord) -> Void = { _, _ in }
     private var names: [InstanceID: ProgramProcessID] = [:]
     private var nextPID: Int32 = 5000
@@ -105,6 +107,7 @@ final class FakeProgramSystem: ProgramSystem {
         self.seen[program] = configuration == nil ? nil : seen
     }
 
+    func adoptSockets(for programs: [ProgramDefinition]) { adopted = programs.map(\.configuration.name) }
     func closeSockets(of program: String) { closedSockets.append(program) }
 
     func environment(
@@ -116,6 +119,7 @@ final class FakeProgramSystem: ProgramSystem {
     func recall() -> (programs: [ProgramDefinition], warnings: [String]) { (remembered, warnings) }
     func remember(_ programs: [ProgramDefinition], failed: @escaping (String) -> Void) { saved.append(programs) }
     func listen(_ said: @escaping (InstanceID, ProgramWord) -> Void) { self.said = said }
+    func cause(of exit: ProcessExit) -> String? { causes.first { $0.exit == exit }?.sentence }
     func stop() {}
 
     func process(_ name: String) -> FakeProgramProcess? { processes.values.first { $0.id.description == name } }
