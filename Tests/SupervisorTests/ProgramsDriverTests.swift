@@ -71,6 +71,24 @@ struct ProgramsDriverTests {
         try await service.close()
     }
 
+    @Test func nothingIsKeptOfAProcessThatHasEnded() async throws {
+        /// Used on the event loop only.
+        final class Former: @unchecked Sendable {
+            weak var process: ProgramProcess?
+        }
+        let former = Former()
+        let service = try await TestService(workers: 1, programs: [Self.program("api")])
+        try await service.untilReady()
+        try await service.parts.run { parts in
+            former.process = parts.driver.programs.processes.values.first
+            #expect(former.process != nil)
+            parts.programs.process("api:1")?.print("a line\n", on: .err)
+            parts.programs.process("api:1")?.end(.exited(3))
+        }
+        try await service.until("it is let go") { _ in former.process == nil }
+        try await service.close()
+    }
+
     @Test func whatTheMachineDidToItGoesBeforeItsLastLine() async throws {
         let service = try await TestService(
             workers: 1, programs: [Self.program("api")],

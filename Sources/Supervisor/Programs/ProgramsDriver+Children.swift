@@ -139,6 +139,8 @@ extension ProgramsDriver {
 
     private func outputEnded(_ process: ProgramProcess) {
         process.openOutputs -= 1
+        // They hold the process, so that it would hold itself.
+        if process.openOutputs == 0 { process.pumps = [] }
         reportExitIfHeard(process)
     }
 
