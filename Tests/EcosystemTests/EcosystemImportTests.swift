@@ -211,14 +211,15 @@ import Testing
             {"name": "api", "namespace": "default", "pm_exec_path": "/srv/api/server.js", "pm_cwd": "/srv/api",
              "exec_interpreter": "node", "exec_mode": "cluster_mode", "node_args": [], "args": ["-v"], "watch": false,
              "autorestart": true, "treekill": true, "vizion": true, "instance_var": "NODE_APP_INSTANCE", "status": "online",
-             "kill_timeout": 5000, "env": {"PORT": "3000", "SSH_TTY": "/dev/pts/0", "HOME": "/root", "api": {}},
+             "kill_timeout": 5000, "env": {"PORT": "3000", "SSH_TTY": "/dev/pts/0", "HOME": "/home/ada", "api": {}},
              "PORT": "3000", "SSH_TTY": "/dev/pts/0", "pm_uptime": 1, "axm_monitor": {}, "unique_id": "x"}
             """
         let stopped =
             #"{"name":"old","pm_exec_path":"/bin/bash","args":["-c","x"],"exec_interpreter":"none","status":"stopped"}"#
         let module = #"{"name":"pm2-logrotate","pm_exec_path":"/x.js","pmx_module":true}"#
         let result = try EcosystemImport(
-            "[\(record),\(record),\(stopped),\(module)]", name: "/root/.pm2/dump.pm2", environment: nil, host: .test)
+            "[\(record),\(record),\(stopped),\(module)]", name: "/home/ada/.pm2/dump.pm2", environment: nil, host: .test
+        )
         #expect(
             result.programs.map(\.json) == [
                 #"{"name":"api","command":["node","/srv/api/server.js","-v"],"instances":2,"folder":"/srv/api","#
