@@ -1,5 +1,4 @@
 internal import ConfigurationFile
-import DequeModule
 import Glibc
 import Model
 import NIOCore
@@ -9,8 +8,6 @@ import Wire
 /// Drives the fleet: performs the actions of ``FleetStateMachine`` and feeds it what happens. Everything in it is confined to
 /// one event loop; all decisions are the machine's.
 final class FleetDriver {
-    /// Longest time between two looks at the clock.
-    static let tick = TimeAmount.milliseconds(500)
     /// Signals to stop that come within this time of the first are one.
     static let sameStop = Duration.seconds(1)
 
@@ -48,9 +45,8 @@ final class FleetDriver {
     var lastStatusText: String?
     var memoryWatch: MemoryWatch?
 
-    private var actions: Deque<FleetAction> = []
-    private var isPerforming = false
-    private var wake: (at: MonotonicTime, task: Scheduled<Void>)?
+    private let actions = ActionQueue<FleetAction>()
+    private let alarm: MachineAlarm
     private var secondTimer: RepeatedTask?
     private var secondWaiters: [EventLoopPromise<Void>] = []
     private(set) var isEnding = false
@@ -70,6 +66,7 @@ final class FleetDriver {
     ) {
         self.eventLoop = eventLoop
         self.setup = setup
+        alarm = MachineAlarm(eventLoop: eventLoop, clock: setup.clock)
         self.configuration = configuration
         self.log = log
         self.logOutput = logOutput
@@ -107,12 +104,7 @@ final class FleetDriver {
 
     /// Performs actions in order; those that follow from one go to the end of the queue.
     func perform(_ new: [FleetAction]) {
-        actions.append(contentsOf: new)
-        guard !isPerforming else { return }
-        isPerforming = true
-        while let action = actions.popFirst() { perform(action) }
-        isPerforming = false
-        scheduleWake()
+        if actions.perform(new, perform) { setAlarm() }
     }
 
     private func perform(_ action: FleetAction) {
@@ -140,21 +132,13 @@ final class FleetDriver {
 
     // MARK: - Time
 
-    private func scheduleWake() {
+    private func setAlarm() {
         guard !isEnding else { return }
-        let latest = now() + .nanoseconds(Self.tick.nanoseconds)
-        let due = machine.nextDeadline.map { min($0, latest) } ?? latest
-        if let wake, wake.at <= due { return }
-        wake?.task.cancel()
-        let delay = TimeAmount.nanoseconds(max(0, (due - now()).nanoseconds))
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        // One turn later than due: what the links and pidfds have to say goes first.
-        let task = eventLoop.scheduleTask(in: delay) { bound.eventLoop.execute { bound.value.timePassed() } }
-        wake = (due, task)
+        alarm.set(for: machine.nextDeadline) { bound.value.timePassed() }
     }
 
     private func timePassed() {
-        wake = nil
         guard !isEnding else { return }
         queries.timePassed(now: now())
         input { $0.timePassed(now: now()) }
@@ -206,8 +190,7 @@ final class FleetDriver {
     func end(_ code: Int32) {
         guard !isEnding else { return }
         isEnding = true
-        wake?.task.cancel()
-        wake = nil
+        alarm.cancel()
         secondTimer?.cancel()
         memoryWatch?.stop()
         queries.closeAll()

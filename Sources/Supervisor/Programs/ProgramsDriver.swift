@@ -1,4 +1,3 @@
-import DequeModule
 import Model
 import NIOCore
 import Supervision
@@ -7,8 +6,6 @@ import Wire
 /// Drives the programs: performs the actions of ``ProgramsStateMachine`` and feeds it what happens. Everything in it is
 /// confined to one event loop; all decisions are the machine's.
 final class ProgramsDriver {
-    /// Longest time between two looks at the clock, while there are programs.
-    static let tick = TimeAmount.milliseconds(500)
     /// How long programs have to end once a hurried stop has come to them.
     static let hurriedStop = TimeAmount.seconds(2)
 
@@ -30,10 +27,9 @@ final class ProgramsDriver {
     var told: (ProgramEvent) -> Void = { _ in }
     private var stopped: () -> Void = {}
 
-    private var actions: Deque<ProgramAction> = []
-    private var isPerforming = false
+    private let actions = ActionQueue<ProgramAction>()
+    private let alarm: MachineAlarm
     private var isMeasuring = false
-    private var wake: (at: MonotonicTime, task: Scheduled<Void>)?
 
     init(
         eventLoop: any EventLoop, log: LogCenter, system: any ProgramSystem, cores: Int, seed: UInt64,
@@ -43,6 +39,7 @@ final class ProgramsDriver {
         self.log = log
         self.system = system
         self.clock = clock
+        alarm = MachineAlarm(eventLoop: eventLoop, clock: clock)
         machine = ProgramsStateMachine(cores: cores, seed: seed)
     }
 
@@ -99,12 +96,7 @@ final class ProgramsDriver {
 
     /// Performs actions in order; those that follow from one go to the end of the queue.
     func perform(_ new: [ProgramAction]) {
-        actions.append(contentsOf: new)
-        guard !isPerforming else { return }
-        isPerforming = true
-        while let action = actions.popFirst() { perform(action) }
-        isPerforming = false
-        scheduleWake()
+        if actions.perform(new, perform) { setAlarm() }
     }
 
     private func perform(_ action: ProgramAction) {
@@ -136,8 +128,7 @@ final class ProgramsDriver {
     private func end() {
         guard !hasStopped else { return }
         hasStopped = true
-        wake?.task.cancel()
-        wake = nil
+        alarm.cancel()
         for listener in operations.values { listener.finished(.failed("The service has stopped.")) }
         operations = [:]
         stopped()
@@ -187,24 +178,15 @@ final class ProgramsDriver {
 
     // MARK: - Time
 
-    private func scheduleWake() {
+    private func setAlarm() {
         guard !hasStopped else { return }
-        let deadline = machine.nextDeadline
         // Without anything alive or due, nothing has to be looked at.
-        guard deadline != nil || !processes.isEmpty else { return }
-        let latest = now() + .nanoseconds(Self.tick.nanoseconds)
-        let due = deadline.map { min($0, latest) } ?? latest
-        if let wake, wake.at <= due { return }
-        wake?.task.cancel()
-        let delay = TimeAmount.nanoseconds(max(0, (due - now()).nanoseconds))
+        guard machine.nextDeadline != nil || !processes.isEmpty else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        // One turn later than due: what pipes and pidfds have to say goes first.
-        let task = eventLoop.scheduleTask(in: delay) { bound.eventLoop.execute { bound.value.timePassed() } }
-        wake = (due, task)
+        alarm.set(for: machine.nextDeadline) { bound.value.timePassed() }
     }
 
     private func timePassed() {
-        wake = nil
         guard !hasStopped else { return }
         input { $0.timePassed(now: now()) }
     }
