@@ -53,7 +53,7 @@ struct MonitRow: Equatable {
         let serves = status.managesOnly != true
         return MonitRow(
             id: "/", subject: .service, name: "wsd", isGroup: true,
-            state: status.operation.map(doing) ?? status.health.rawValue, colour: colour(status.health),
+            state: status.operation.map(doing) ?? status.health.rawValue, colour: status.health.colour,
             pid: status.pid, uptime: status.uptime,
             restarts: status.totals.restarts &+ (status.programs ?? []).reduce(0) { $0 &+ $1.restarts },
             cpu: cpu.isEmpty ? nil : cpu.reduce(0, +), memory: memory.isEmpty ? nil : memory.reduce(0, &+),
@@ -72,7 +72,7 @@ struct MonitRow: Equatable {
         let isWorker = process.worker != nil
         return MonitRow(
             id: id, subject: subject, name: process.name, isPart: true, state: process.state.rawValue,
-            colour: colour(process.state), pid: process.pid, uptime: process.uptime, restarts: process.restarts,
+            colour: process.state.colour, pid: process.pid, uptime: process.uptime, restarts: process.restarts,
             cpu: process.cpu, memory: process.memory, clients: isWorker ? process.counters?.clients : nil,
             incoming: isWorker ? process.messagesInPerSecond : nil,
             outgoing: isWorker ? process.messagesOutPerSecond : nil,
@@ -89,7 +89,7 @@ struct MonitRow: Equatable {
         let state = isGroup && program.state == .ready ? "ready \(ready)/\(program.wanted)" : program.state.rawValue
         let head = MonitRow(
             id: "program \(program.name)", subject: .program(program.name), name: program.name, isGroup: isGroup,
-            state: program.operation.map(doing) ?? state, colour: colour(program.state),
+            state: program.operation.map(doing) ?? state, colour: program.state.colour,
             pid: isGroup ? nil : processes.first?.pid, uptime: processes.compactMap(\.uptime).min(),
             restarts: program.restarts, cpu: cpu.isEmpty ? nil : cpu.reduce(0, +),
             memory: memory.isEmpty ? nil : memory.reduce(0, &+), problems: program.problems)
@@ -103,40 +103,11 @@ struct MonitRow: Equatable {
                 return MonitRow(
                     id: "process \(process.name)" + (count == 0 ? "" : "#\(count)"),
                     subject: .process(program.name, process.name), name: process.name, isPart: true,
-                    state: process.state.rawValue, colour: colour(process.state), pid: process.pid,
+                    state: process.state.rawValue, colour: process.state.colour, pid: process.pid,
                     uptime: process.uptime, restarts: process.restarts, cpu: process.cpu, memory: process.memory,
                     problems: program.problems)
             }
     }
 
     private static func doing(_ operation: String) -> String { "\(operation)…" }
-
-    private static func colour(_ health: ServiceStatus.Health) -> Style.Colour {
-        switch health {
-        case .ok: .green
-        case .degraded: .boldRed
-        case .starting, .stopping: .yellow
-        }
-    }
-
-    private static func colour(_ state: ProcessStatus.State) -> Style.Colour {
-        switch state {
-        case .ready: .green
-        case .starting, .draining, .stopping: .yellow
-        case .backoff: .red
-        case .failed: .boldRed
-        case .stopped: .faint
-        }
-    }
-
-    private static func colour(_ state: ProgramState) -> Style.Colour {
-        switch state {
-        case .ready: .green
-        case .starting, .stopping, .waiting: .yellow
-        case .backoff: .red
-        case .failed: .boldRed
-        case .stopped: .faint
-        case .finished: .plain
-        }
-    }
 }

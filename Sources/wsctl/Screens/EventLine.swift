@@ -11,7 +11,7 @@ enum EventLine {
     static func text(_ event: ServiceEvent, time: String, _ style: Style) -> String {
         let subject = PlainText.harmless(event.process ?? event.program ?? "service")
         var line = style.paint(time, .faint) + " "
-        line += style.paint(padded(PlainText.harmless(event.type), typeWidth), colour(event.level)) + " "
+        line += style.paint(padded(PlainText.harmless(event.type), typeWidth), event.level.colour) + " "
         line += style.paint(padded(subject, processWidth), .bold)
         for (name, value) in values(event) {
             line += " " + style.paint("\(name)=", .faint) + LogLine.quoted(PlainText.harmless(value))
@@ -40,15 +40,5 @@ enum EventLine {
             ("limit", event.memoryLimit.map(Humanized.bytesBriefly)),
         ]
         return all.compactMap { name, value in value.map { (name, $0) } }
-    }
-
-    private static func colour(_ level: LogLevel) -> Style.Colour {
-        switch level {
-        case .trace, .debug: .faint
-        case .info: .plain
-        case .notice: .cyan
-        case .warning: .yellow
-        case .error, .critical: .boldRed
-        }
     }
 }

@@ -13,7 +13,7 @@ enum LogLine {
         }
         let source = PlainText.harmless(entry.source)
         let padding = String(repeating: " ", count: max(0, 10 - PlainText.width(source)))
-        var line = style.paint(time, .faint) + " " + style.paint(label(entry.level), colour(entry.level)) + " "
+        var line = style.paint(time, .faint) + " " + style.paint(label(entry.level), entry.level.colour) + " "
         line += style.paint(source, colour(ofSource: entry)) + padding + " "
         line += marked(PlainText.harmless(entry.message), entry.level >= .error ? .bold : .plain)
         for (key, value) in entry.fields.sorted(by: { $0.key < $1.key }) {
@@ -50,16 +50,6 @@ enum LogLine {
         case .warning: "WARN "
         case .error: "ERROR"
         case .critical: "CRIT "
-        }
-    }
-
-    private static func colour(_ level: LogLevel) -> Style.Colour {
-        switch level {
-        case .trace, .debug: .faint
-        case .info: .plain
-        case .notice: .cyan
-        case .warning: .yellow
-        case .error, .critical: .boldRed
         }
     }
 

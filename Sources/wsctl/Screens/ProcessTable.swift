@@ -40,7 +40,7 @@ enum ProcessTable {
         ]
         let head = [
             Table.Cell(process.name),
-            Table.Cell(process.state.rawValue, colour(process.state)),
+            Table.Cell(process.state.rawValue, process.state.colour),
             Table.Cell(process.pid.map { "\($0)" } ?? "-"),
             Table.Cell(process.uptime.map(Humanized.durationBriefly) ?? "-"),
             Table.Cell("\(process.restarts)", process.restarts > 0 ? .yellow : .plain),
@@ -49,16 +49,6 @@ enum ProcessTable {
             Table.Cell(process.cpu.map { Humanized.fixed($0, $0 < 9.95 ? 1 : 0) } ?? "-"),
             Table.Cell(process.memory.map(Humanized.bytesBriefly) ?? "-"),
         ]
-    }
-
-    private static func colour(_ state: ProcessStatus.State) -> Style.Colour {
-        switch state {
-        case .ready: .green
-        case .starting, .draining, .stopping: .yellow
-        case .backoff: .red
-        case .failed: .boldRed
-        case .stopped: .faint
-        }
     }
 }
 

@@ -31,7 +31,7 @@ enum ProgramScreen {
         let program = description.status
         var head = [
             style.paint(PlainText.harmless(program.name), .bold), "number \(program.number)",
-            style.paint(state(program), colour(program.state)), Humanized.counted(program.restarts, "restart"),
+            style.paint(state(program), program.state.colour), Humanized.counted(program.restarts, "restart"),
         ]
         head.append(program.configured ? "from the configuration" : "started at run time, remembered")
         var lines = [head.joined(separator: " · ")]
@@ -58,7 +58,7 @@ enum ProgramScreen {
         ])
         for process in processes {
             table.add([
-                Table.Cell(process.name), Table.Cell(process.state.rawValue, colour(process.state)),
+                Table.Cell(process.name), Table.Cell(process.state.rawValue, process.state.colour),
                 Table.Cell(process.pid.map { "\($0)" } ?? "-"), Table.Cell(process.tree.map { "\($0)" } ?? "-"),
                 Table.Cell(process.uptime.map(Humanized.durationBriefly) ?? "-"), restarts(process.restarts),
                 Table.Cell(process.cpu.map(share) ?? "-"),
@@ -93,7 +93,7 @@ enum ProgramScreen {
         let pids = processes.compactMap(\.pid)
         return [
             Table.Cell("\(program.number)"), Table.Cell(program.name, .bold),
-            Table.Cell(state(program), colour(program.state)), Table.Cell("\(ready)/\(program.wanted)"),
+            Table.Cell(state(program), program.state.colour), Table.Cell("\(ready)/\(program.wanted)"),
             Table.Cell(processes.count == 1 ? pids.first.map { "\($0)" } ?? "-" : "-"), restarts(program.restarts),
             Table.Cell(processes.compactMap(\.uptime).min().map(Humanized.durationBriefly) ?? "-"),
             Table.Cell(total(processes.compactMap(\.cpu)).map(share) ?? "-"),
@@ -131,17 +131,6 @@ enum ProgramScreen {
 
     private static func memory(_ bytes: [Int?]) -> String {
         total(bytes.compactMap { $0.map(Double.init) }).map(Humanized.sizeBriefly) ?? "-"
-    }
-
-    private static func colour(_ state: ProgramState) -> Style.Colour {
-        switch state {
-        case .ready: .green
-        case .starting, .stopping, .waiting: .yellow
-        case .backoff: .red
-        case .failed: .boldRed
-        case .stopped: .faint
-        case .finished: .plain
-        }
     }
 
     private static func bulleted(_ text: String, _ style: Style) -> [String] {

@@ -20,7 +20,7 @@ enum StatusScreen {
     }
 
     private static func headline(_ status: ServiceStatus, _ style: Style) -> String {
-        let health = style.paint(status.health.rawValue, colour(status.health))
+        let health = style.paint(status.health.rawValue, status.health.colour)
         var parts = [
             "wsd \(PlainText.harmless(status.version))", health, "pid \(status.pid)",
             "up \(Humanized.duration(status.uptime))", status.mode.rawValue,
@@ -78,14 +78,6 @@ enum StatusScreen {
             line += piece
         }
         return lines + [line]
-    }
-
-    private static func colour(_ health: ServiceStatus.Health) -> Style.Colour {
-        switch health {
-        case .ok: .green
-        case .degraded: .boldRed
-        case .starting, .stopping: .yellow
-        }
     }
 }
 
