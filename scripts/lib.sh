@@ -28,8 +28,8 @@ need_packages() {
     say "Installing Debian packages: ${missing[*]}"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    # The tests start their own; one that has come with its package would hold port 80.
-    for package in nginx-light haproxy caddy; do
+    # The tests start their own; one that has come with its package would hold port 80, or keep programs of its own.
+    for package in nginx-light haproxy caddy supervisor; do
         if [[ " ${missing[*]} " == *" $package "* ]] && [ -d /run/systemd/system ]; then
             "${as_root[@]}" systemctl disable --quiet --now "${package%-light}" || say "${package%-light}.service could not be stopped; it is not needed."
         fi
@@ -87,20 +87,27 @@ need_swift() {
     command -v swift >/dev/null || die "Swift 6.3 is needed and not on the PATH; see https://www.swift.org/install/linux/"
 }
 
-# Builds both programs as they are shipped: optimised, the Swift runtime linked in, stripped.
+# Builds both programs as they are shipped: optimised, the Swift runtime linked in, stripped. With the argument `everything` the
+# tools that are not shipped, too, in one go: the cores wait less than with one after the other.
 build_release() {
     local newest product
-    if [ -x "$bin/wsd" ] && [ -x "$bin/wsctl" ]; then
+    local sources=(Sources client pages systemd Package.swift)
+    [ $# -eq 0 ] || sources+=(Tools)
+    if [ -x "$bin/wsd" ] && [ -x "$bin/wsctl" ] && { [ $# -eq 0 ] || [ -x "$bin/wsd-chaos" ]; }; then
         # The files of client/, pages/ and systemd/ are part of the programs, their tests are not.
-        newest=$(find Sources client pages systemd Package.swift -type f -not -path '*/test/*' -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
+        newest=$(find "${sources[@]}" -type f -not -path '*/test/*' -newer "$bin/.wsd-built" -print -quit 2>/dev/null || echo none)
         [ -n "$newest" ] || return 0
     fi
     need_swift
     need_packages pkg-config zlib1g-dev libsqlite3-dev
     [ -x "$bin/wsd" ] || say "Building wsd (the first build takes about 10 minutes on 2 cores) …"
     touch .build/.wsd-build-started 2>/dev/null || { mkdir -p .build && touch .build/.wsd-build-started; }
-    for product in wsd wsctl; do
-        swift build -c release --static-swift-stdlib -Xlinker -s --product "$product" >&2
-    done
+    if [ $# -gt 0 ]; then
+        swift build -c release --static-swift-stdlib -Xlinker -s >&2
+    else
+        for product in wsd wsctl; do
+            swift build -c release --static-swift-stdlib -Xlinker -s --product "$product" >&2
+        done
+    fi
     mv .build/.wsd-build-started "$bin/.wsd-built"
 }

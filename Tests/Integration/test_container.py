@@ -81,7 +81,7 @@ def test_the_build_gets_what_it_needs():
         assert name not in ignored and (ROOT / name).exists(), name
     # The same way of building as everywhere.
     lib = (ROOT / "scripts" / "lib.sh").read_text()
-    build = "swift build -c release --static-swift-stdlib -Xlinker -s --product"
+    build = "swift build -c release --static-swift-stdlib -Xlinker -s"
     assert build in lib and build in DOCKERFILE.read_text()
     for package in ("pkg-config", "zlib1g-dev", "libsqlite3-dev"):
         assert package in lib and package in DOCKERFILE.read_text()

@@ -2,13 +2,12 @@
 memory controller the machine has."""
 
 import json
-import os
 import re
 
 import pytest
 
 from harness import wait_until
-from systemdbox import Box
+from systemdbox import SYSTEMDS, shared_box
 
 MIB = 1024 * 1024
 
@@ -30,15 +29,16 @@ die "nobody was killed";
 
 @pytest.fixture(scope="module")
 def box():
-    machine = Box(f"wsd-memory-{os.getpid()}")
-    yield machine
-    machine.down()
+    machine = shared_box(SYSTEMDS[0])
+    machine.installed()
+    return machine
 
 
 @pytest.fixture(autouse=True)
 def afresh(box):
-    box.run("systemctl", "stop", "wsd")
-    box.run("sh", "-c", "rm -rf /etc/wsd/* /etc/systemd/system/wsd*.d")
+    box.run("systemctl", "stop", "wsd.socket", "wsd")
+    box.run("systemctl", "reset-failed", check=False)
+    box.run("sh", "-c", "rm -rf /etc/wsd/* /etc/systemd/system/wsd*.d /var/lib/wsd/programs.json")
     box.run("systemctl", "daemon-reload")
 
 

@@ -175,7 +175,8 @@ def test_it_serves_and_stops_as_the_platform_wants(example, tmp_path):
         # Heroku waits 60 s for the port.
         wait_until(lambda: answer(dyno.port, example.health) == 200, f"{example.health} to be 200", 20, 0.1)
         assert answer(dyno.port, "/healthz") == 200
-        assert dyno.ctl("status").returncode == 0
+        # Its port is open as soon as the first worker serves.
+        wait_until(lambda: dyno.ctl("status").returncode == 0, "all to be well")
 
         async def stop():
             clients = [await Client.connect(f"ws://127.0.0.1:{dyno.port}/ws") for _ in range(60)]

@@ -176,7 +176,8 @@ def test_over_a_unix_socket(name):
         assert refused.value.rcvd.code == 4006
         await asyncio.to_thread(wsd.ctl, "reload")
         assert {(await client.closed())[0] for client in (one, two)} == {1012}
-        while wsd.json_lines("clients"):
+        # A worker that ends while it is asked leaves the list incomplete.
+        while (listed := wsd.ctl("clients", "--json", check=False)).returncode or listed.stdout.strip("[] \n"):
             await asyncio.sleep(0.02)
         await (await proxy.connect("127.0.0.2")).close()
 
@@ -221,6 +222,10 @@ def test_a_lame_duck_gets_no_new_clients(name):
 def test_a_second_service_takes_over(name):
     async def come_back(proxy, client):
         assert (await client.closed())[0] == 1001
+        # One that the first accepts and cannot serve any more is tried again, by the client where its proxy passes on bytes alone.
+        for _ in range(5 if name == "nginx-stream.conf" else 0):
+            with contextlib.suppress(websockets.InvalidMessage, ConnectionError):
+                return await proxy.connect()
         return await proxy.connect()
 
     async def scenario(first, second, proxy):
