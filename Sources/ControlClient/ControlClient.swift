@@ -21,6 +21,21 @@ package struct ControlClient: Sendable {
         self.limits = limits
     }
 
+    /// A client of the service that this one reaches now, and of no other: of several candidates it keeps the one that answers.
+    package func settled() async throws -> ControlClient {
+        guard socket.candidates.count > 1 else { return self }
+        let (path, connection) = try await connect()
+        try await connection.executeThenClose { _, _ in }
+        return ControlClient(socket: ControlSocket(candidates: [path]), limits: limits)
+    }
+
+    /// The same client with other limits.
+    package func limited(_ change: (inout ControlLimits) -> Void) -> ControlClient {
+        var limits = limits
+        change(&limits)
+        return ControlClient(socket: socket, limits: limits)
+    }
+
     /// The body of a whole answer.
     package func bytes(_ request: ControlRequest) async throws -> [UInt8] {
         var body: [UInt8] = []

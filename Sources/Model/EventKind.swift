@@ -66,6 +66,8 @@ package enum EventKind: Hashable, Codable, Sendable {
         case stopping, hurried, failed
         /// The supervisor itself had no time.
         case late
+        /// Another program has taken the supervisor's process over.
+        case replaced
     }
 
     /// In the order of the reference.

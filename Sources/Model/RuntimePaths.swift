@@ -1,6 +1,6 @@
 /// Where the control socket and what goes with it lie. Both programs decide it with this one function.
-package struct RuntimePaths: Hashable, Sendable {
-    package enum Origin: Hashable, Sendable {
+package struct RuntimePaths: Hashable, Codable, Sendable {
+    package enum Origin: String, Hashable, Codable, Sendable {
         /// Named by a flag, the environment (`WSD_SOCKET`) or the configuration.
         case chosen
         /// A system service: `/run/wsd`, or systemd's `RUNTIME_DIRECTORY`.

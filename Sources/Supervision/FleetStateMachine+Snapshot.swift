@@ -72,7 +72,7 @@ extension FleetStateMachine {
 
     /// With the advice to look into it from the second unstable end on.
     private func backoff(_ slot: SlotStateMachine, in delay: Duration, reason: String) -> String {
-        let next = "\(slot.id) \(reason); it is started again in \(delay.spoken)"
+        let next = "\(slot.id) \(reason); it is started again \(delay.spokenWait)"
         let repeated = slot.unstableEnds > 1
         switch slot.id.role {
         case .hub:

@@ -44,4 +44,7 @@ extension Duration {
         let tenths = (nanoseconds + 50_000_000) / 100_000_000
         return tenths < 100 && tenths % 10 != 0 ? "\(tenths / 10).\(tenths % 10) s" : "\((tenths + 5) / 10) s"
     }
+
+    /// `in 2 s`, `at once`: when something begins.
+    var spokenWait: String { self < .milliseconds(50) ? "at once" : "in \(spoken)" }
 }

@@ -41,7 +41,9 @@ struct Wsctl: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Operation",
-                subcommands: [ReloadCommand.self, RestartCommand.self, ScaleCommand.self, StopCommand.self]),
+                subcommands: [
+                    ReloadCommand.self, RestartCommand.self, ScaleCommand.self, StopCommand.self, UpgradeCommand.self,
+                ]),
             CommandGroup(
                 name: "Messaging",
                 subcommands: [KickCommand.self, DisconnectCommand.self, PublishCommand.self, KeyCommand.self]),

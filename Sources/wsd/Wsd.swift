@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LinuxSystem
 
 /// The one program of the service: supervisor by default, its children by their first argument.
 @main
@@ -9,6 +10,8 @@ enum Wsd {
         setenv("LIBDISPATCH_LOG", "NO", 0)
         // Before anything else, so that a child starts without the command line's machinery.
         if let child = ChildProgram(firstArgument: CommandLine.arguments.dropFirst().first) { child.run() }
+        let arguments = CommandLine.arguments.dropFirst()
+        if arguments.first == TakeoverTrial.role { WsdCommand.tryTakeover(Array(arguments.dropFirst())) }
         WsdCommand.main()
     }
 }

@@ -106,6 +106,26 @@ struct WsdCommand: ParsableCommand {
             print(try ReferenceData.text(), terminator: "")
             return
         }
+        if checkConfig || printConfig {
+            let status = SupervisorMain.check(
+                file: config, flags: flags, printing: printConfig,
+                childProblems: { HubMain.problems($0) + WorkerMain.problems($0) }, childDoubts: WorkerMain.doubts)
+            throw ArgumentParser.ExitCode(status)
+        }
+        SupervisorMain.run(file: config, flags: flags)
+    }
+
+    /// The role of a program that is tried before it takes a running service over.
+    ///
+    /// - Parameter arguments: those of the running one.
+    static func tryTakeover(_ arguments: [String]) -> Never {
+        let command = parseOrExit(arguments)
+        SupervisorMain.tryTakeover(
+            file: command.config, flags: command.flags,
+            childProblems: { HubMain.problems($0) + WorkerMain.problems($0) })
+    }
+
+    private var flags: ConfigurationFlags {
         var flags = ConfigurationFlags()
         flags.mode = dev ? RunMode.dev.rawValue : prod ? RunMode.prod.rawValue : nil
         flags.listen = listen
@@ -116,12 +136,6 @@ struct WsdCommand: ParsableCommand {
         flags.logLevel = logLevel
         flags.logFormat = logFormat
         flags.settings = settings
-        if checkConfig || printConfig {
-            let status = SupervisorMain.check(
-                file: config, flags: flags, printing: printConfig,
-                childProblems: { HubMain.problems($0) + WorkerMain.problems($0) }, childDoubts: WorkerMain.doubts)
-            throw ArgumentParser.ExitCode(status)
-        }
-        SupervisorMain.run(file: config, flags: flags)
+        return flags
     }
 }

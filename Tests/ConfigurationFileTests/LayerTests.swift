@@ -18,6 +18,19 @@ import Testing
         #expect(loaded.source("rooms.maxPerClient") == "default")
     }
 
+    /// A wsd that another one runs as a program: the socket above is not its own, but one that it was given is.
+    @Test func theSocketOfTheSupervisorAboveDoesNotCount() throws {
+        let text = "control: {socket: /run/own.sock}"
+        for (given, expected) in [("/run/outer.sock", "/run/own.sock"), ("/run/given.sock", "/run/given.sock")] {
+            let loaded = try load(
+                text, environment: ["WSD_SUPERVISOR": "/run/outer.sock", "WSD_SOCKET": given, "WSD_PROGRAM": "inner"])
+            #expect(loaded.configuration.control.socket == expected)
+            #expect(loaded.warnings.isEmpty)
+        }
+        let loader = ConfigurationLoader(environment: ["WSD_SUPERVISOR": "/o", "WSD_SOCKET": "/o", "A": "b"])
+        #expect(loader.environment == ["WSD_SUPERVISOR": "/o", "A": "b"])
+    }
+
     @Test func aWrongValueIsRefusedEvenWhereAStrongerOneHidesIt() {
         let found = problems("workers: {count: x}", flags: ConfigurationFlags { $0.workers = "4" })
         #expect(found.count == 1)

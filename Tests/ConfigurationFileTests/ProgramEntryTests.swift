@@ -101,11 +101,11 @@ import Testing
 
     @Test func programsAreRemembered() throws {
         try inFolder { path in
-            #expect(RememberedPrograms.load(from: path) == (RememberedPrograms(), []))
+            #expect(RememberedPrograms.load(from: path) == RememberedPrograms.Loaded())
             let programs = try remembered()
             try programs.save(to: path)
             try programs.save(to: path)
-            #expect(RememberedPrograms.load(from: path) == (programs, []))
+            #expect(RememberedPrograms.load(from: path) == RememberedPrograms.Loaded(programs: programs))
             var status = stat()
             #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
             #expect(access("\(path).new", F_OK) != 0)
@@ -116,10 +116,10 @@ import Testing
         try inFolder { path in
             for number in 1...2 {
                 try write("{\"version\":1,\"pro", to: path)
-                let (programs, warnings) = RememberedPrograms.load(from: path)
-                #expect(programs.entries.isEmpty)
+                let found = RememberedPrograms.load(from: path)
+                #expect(found.programs.entries.isEmpty && found.obstacle == nil)
                 let reason = "no list of programs can be read from it"
-                #expect(warnings == ["\(path): \(reason). It is kept as \(path).broken-\(number)."])
+                #expect(found.warnings == ["\(path): \(reason). It is kept as \(path).broken-\(number)."])
                 #expect(access(path, F_OK) != 0 && access("\(path).broken-\(number)", F_OK) == 0)
             }
         }
@@ -129,10 +129,50 @@ import Testing
         try inFolder { path in
             var programs = try remembered()
             try write(programs.text.replacing("[\"y\"]", with: "[[\"y\"]]"), to: path)
-            let (found, warnings) = RememberedPrograms.load(from: path)
+            let found = RememberedPrograms.load(from: path)
             programs.entries.removeLast()
-            #expect(found == programs && warnings.count == 1)
-            #expect(RememberedPrograms.load(from: path) == (programs, []))
+            #expect(found.programs == programs && found.warnings.count == 1 && found.obstacle == nil)
+            #expect(RememberedPrograms.load(from: path) == RememberedPrograms.Loaded(programs: programs))
+        }
+    }
+
+    @Test func aFileThatCannotBeReadIsNotWrittenOver() throws {
+        try inFolder { path in
+            try remembered().save(to: path)
+            for (mode, reason) in [
+                (0o620, "others may write to it (mode 0620)"), (0o602, "others may write to it (mode 0602)"),
+            ] {
+                #expect(chmod(path, mode_t(mode)) == 0)
+                let found = RememberedPrograms.load(from: path)
+                #expect(found.programs.entries.isEmpty && found.warnings.count == 1)
+                #expect(found.obstacle?.hasPrefix("\(path) is not read: \(reason). It is not written over:") == true)
+            }
+            #expect(chmod(path, 0o600) == 0 && rename(path, "\(path).broken-1") == 0)
+            #expect(symlink("\(path).broken-1", path) == 0)
+            #expect(RememberedPrograms.load(from: path).obstacle?.contains("it is a symbolic link") == true)
+            #expect(unlink(path) == 0 && mkfifo(path, 0o600) == 0)
+            #expect(RememberedPrograms.load(from: path).obstacle?.contains("it is no regular file") == true)
+        }
+    }
+
+    @Test func aFileThatIsTooLargeIsPutAside() throws {
+        try inFolder { path in
+            try write("{}", to: path)
+            #expect(truncate(path, RememberedPrograms.sizeMax + 1) == 0)
+            let found = RememberedPrograms.load(from: path)
+            #expect(found.obstacle == nil && found.warnings.first?.contains("is larger than 16777216 bytes") == true)
+            #expect(access("\(path).broken-1", F_OK) == 0)
+        }
+    }
+
+    @Test func oneThatCannotBePutAsideIsNotWrittenOver() throws {
+        try inFolder { path in
+            let names = (1...RememberedPrograms.brokenMax).map { "\(path).broken-\($0)" }
+            defer { for name in names { unlink(name) } }
+            for name in names + [path] { try write("x", to: name) }
+            let found = RememberedPrograms.load(from: path)
+            #expect(found.obstacle?.contains("It could not be put aside, and is not written over.") == true)
+            #expect(access(path, F_OK) == 0)
         }
     }
 

@@ -112,6 +112,12 @@ import Testing
         #expect(try CommandWords.split(text) == words)
     }
 
+    @Test func aLongWordTakesNoLongerThanItIs() throws {
+        // In place: a copy for each character takes minutes.
+        let word = String(repeating: "a\\ ", count: 300_000)
+        #expect(try CommandWords.split(word)[0].utf8.count == 600_000)
+    }
+
     @Test(arguments: [
         ("a | b", "there is no shell, to which | means something: put it in single quotes, or write sh -c 'a | b'"),
         ("echo $HOME", "there is no shell, to which $ means something"),

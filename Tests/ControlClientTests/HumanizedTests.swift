@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import wsctl
@@ -67,6 +68,20 @@ import Testing
         }
         #expect(bad.isEmpty, "\(bad.map(\.value))")
         #expect(PlainText.harmless("grün 日本 👍") == "grün 日本 👍")
+    }
+
+    @Test func jsonIsHarmlessAndTheSame() throws {
+        let all = String(String.UnicodeScalarView((0x20..<0x2100).compactMap(Unicode.Scalar.init))) + "\u{feff}日本👍"
+        let json = try JSONEncoder().encode([all])
+        let harmless = HarmlessJSON.of(Array(json))
+        #expect(try JSONDecoder().decode([String].self, from: Data(harmless)) == [all])
+        let bad = String(decoding: harmless, as: UTF8.self).unicodeScalars.filter {
+            [.control, .format, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+                && !Self.invisibleButStill.contains($0.value)
+        }
+        #expect(bad.isEmpty, "\(bad.map(\.value))")
+        // A character that is cut off is left as it is.
+        for bytes: [UInt8] in [[0x22, 0xe2, 0x80], [0xc2], [0xd8, 0x41]] { #expect(HarmlessJSON.of(bytes) == bytes) }
     }
 
     /// Format characters that join or hyphenate and neither move nor reorder anything.

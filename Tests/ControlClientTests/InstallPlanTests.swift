@@ -94,6 +94,18 @@ import Testing
         #expect(commands(plan).last == "systemctl restart wsd.service")
     }
 
+    @Test func newProgramsTakeTheServiceOver() throws {
+        var facts = after(try InstallPlan.installing(InstallOptions(), fresh), fresh)
+        facts.runsFormerProgram = true
+        let plan = try InstallPlan.installing(InstallOptions(), facts)
+        #expect(
+            commands(plan).last == "/usr/local/bin/wsctl --socket /run/wsd/control.sock upgrade --all")
+        // What has changed in the unit needs a start.
+        facts.programs = "/opt/wsd/bin"
+        #expect(
+            commands(try InstallPlan.installing(InstallOptions(), facts)).last == "systemctl restart wsd.service")
+    }
+
     @Test func anOperatorsConfigurationIsKept() throws {
         var facts = fresh
         facts.files["/etc/wsd/wsd.yaml"] = "workers:\n  count: 2\n"

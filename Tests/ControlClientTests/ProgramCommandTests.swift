@@ -64,8 +64,10 @@ import Wire
         (["reload"], true), (["reload", "api"], true), (["scale", "4"], true), (["scale", "api", "2"], true),
         (["scale", "api"], false), (["scale", "api", "0"], false), (["scale", "1025"], false),
         (["scale", "worker:1", "2"], false), (["start"], false), (["start", "--", "a", "--help"], true),
-        (["logs", "api:2"], true),
-        (["logs", "api", "--worker", "1"], false),
+        (["logs", "api:2", "web", "worker:1", "workers", "hub", "all"], true),
+        (["logs", "api", "--worker", "1"], false), (["logs", "api,web"], false), (["logs", "worker"], false),
+        (["upgrade", "--check"], true), (["update", "--program", "wsd", "--all"], true),
+        (["upgrade", "--check", "--all"], false), (["upgrade", "wsd"], false),
         (["ps"], true), (["signal", "api"], false), (["describe", "worker:1"], false),
     ])
     func commandLinesAreChecked(arguments: [String], isRight: Bool) {
@@ -77,14 +79,6 @@ import Wire
             parsed = false
         }
         #expect(parsed == isRight)
-    }
-
-    @Test func logsOfATarget() throws {
-        #expect(try LogOrigin("api").program == "api")
-        #expect(try LogOrigin("api:2").source == "api:2")
-        #expect(try LogOrigin("worker:2").worker == 2)
-        #expect(try LogOrigin("hub").source == "hub")
-        #expect(try LogOrigin("all") == LogOrigin())
     }
 
     @Test func allHasTheWorkersInItOnce() throws {

@@ -119,6 +119,11 @@ import Wire
         #expect(ProgressLine.text(step, elapsed: 1, .plain) == "  worker 1: successor ready (pid 4711)")
         let done = OperationProgress(operation: "reload", message: "2 workers replaced", done: true, succeeded: true)
         #expect(ProgressLine.text(done, elapsed: 4.21, .plain) == "reload done in 4.2 s: 2 workers replaced")
+        let several = OperationProgress(
+            operation: "upgrade", message: "It is wrong:\na:1: no\nIt goes on.\u{1b}", done: true, succeeded: false)
+        #expect(
+            ProgressLine.text(several, elapsed: 1, .plain)
+                == "upgrade failed in 1.0 s: It is wrong:\n    a:1: no\n    It goes on.\\x1b")
         let failed = OperationProgress(
             operation: "scale to 4", message: "worker 4: not ready", done: true, succeeded: false)
         #expect(

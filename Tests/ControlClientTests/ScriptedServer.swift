@@ -3,7 +3,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A server on a Unix socket that plays back bytes: one connection, one script.
+/// A server on a Unix socket that plays back bytes: one connection after the other, a script for each.
 final class ScriptedServer: Sendable {
     enum Step {
         case send(String)
@@ -13,16 +13,20 @@ final class ScriptedServer: Sendable {
         case await
         /// Leaves the connection open until the client closes it.
         case awaitClose
+        /// Nobody listens from now on.
+        case end
     }
 
     let path: String
-    private let script: [Step]
+    private let scripts: [[Step]]
     private let listener: Int32
     private let gate = DispatchSemaphore(value: 0)
-    private let received = Mutex<String>("")
+    private let received = Mutex<[String]>([])
 
-    init(_ script: [Step]) throws {
-        self.script = script
+    convenience init(_ script: [Step]) throws { try self.init(connections: [script]) }
+
+    init(connections scripts: [[Step]]) throws {
+        self.scripts = scripts
         path = Self.temporaryPath()
         listener = try Self.bind(path)
         guard listen(listener, 4) == 0 else { throw Failure(code: errno) }
@@ -52,7 +56,9 @@ final class ScriptedServer: Sendable {
     }
 
     /// What the client has sent: head and body.
-    var request: String { received.withLock { $0 } }
+    var request: String { requests.first ?? "" }
+    /// The same of all connections so far.
+    var requests: [String] { received.withLock { $0 } }
 
     func proceed() { gate.signal() }
 
@@ -81,7 +87,9 @@ final class ScriptedServer: Sendable {
         return descriptor
     }
 
-    private func serve() {
+    private func serve() { for script in scripts { serve(script) } }
+
+    private func serve(_ script: [Step]) {
         let connection = accept(listener, nil, nil)
         guard connection >= 0 else { return }
         defer { close(connection) }
@@ -94,6 +102,7 @@ final class ScriptedServer: Sendable {
             case .awaitClose:
                 var byte: UInt8 = 0
                 while read(connection, &byte, 1) > 0 {}
+            case .end: shutdown(listener, Int32(SHUT_RDWR))
             }
         }
     }
@@ -116,6 +125,6 @@ final class ScriptedServer: Sendable {
             guard count > 0 else { break }
             text += String(decoding: buffer[..<count], as: UTF8.self)
         }
-        received.withLock { [text] in $0 = text }
+        received.withLock { [text] in $0.append(text) }
     }
 }

@@ -90,6 +90,17 @@ import Wire
                 """)
     }
 
+    @Test func namesWhatStillRunsTheProgramFromBefore() {
+        var status = Sample.status()
+        for index in status.processes.indices { status.processes[index].version = WsdVersion.current }
+        #expect(!Self.screen(status).contains("note:"))
+        for index in [1, 3] { status.processes[index].version = "0.0.9" }
+        #expect(
+            Self.screen(status).hasSuffix(
+                "note: hub, worker 2 still run wsd 0.0.9, the supervisor \(WsdVersion.current): `wsctl restart` replaces them."
+            ))
+    }
+
     @Test func fitsEightyColumnsWithLongFigures() {
         var status = Sample.status()
         var worker = Sample.worker(1024, pid: 4_194_304, state: .stopping)

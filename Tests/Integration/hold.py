@@ -11,7 +11,7 @@ import sys
 
 REQUEST = (b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-CLOSE = 0x88
+CLOSE, PING = 0x88, 0x89
 
 
 def opened(port):
@@ -41,9 +41,11 @@ def main():
             except ConnectionResetError:
                 part = b""
             key.data.extend(part)
-            if part and not (key.data[0] == CLOSE and len(key.data) >= 4):
+            while len(key.data) >= 2 and key.data[0] == PING and len(key.data) >= 2 + key.data[1]:
+                del key.data[:2 + key.data[1]]
+            if part and not (len(key.data) >= 4 and key.data[0] == CLOSE):
                 continue
-            # Nothing else comes to a client in no room: the close frame is the first of all.
+            # Nothing but pings comes to a client in no room before the close frame.
             codes[int.from_bytes(key.data[2:4], "big") if len(key.data) >= 4 else "none"] += 1
             clients.unregister(key.fileobj)
             key.fileobj.close()

@@ -109,6 +109,11 @@ class Box:
     def show(self, key, unit="wsd"):
         return self.run("systemctl", "show", unit, "-p", key, "--value").strip()
 
+    def former(self):
+        """Command lines of the processes of wsd whose program was replaced on the disk since they were started."""
+        script = 'for p in /proc/[0-9]*; do case $(readlink $p/exe) in */wsd*"(deleted)") tr "\\0" " " <$p/cmdline; echo;; esac; done'
+        return self.tried("sh", "-c", script)[1]
+
     def start(self, unit="wsd"):
         self.run("systemctl", "reset-failed", check=False)
         self.run("systemctl", "start", unit)

@@ -74,7 +74,8 @@ def receiver(status=200, hold=None):
 
 
 def test_a_crash_is_told_with_all_that_is_known():
-    with Manager([{"name": "api", **SLEEP, "command": shell("echo 'Error: no database' >&2; exec sleep 1000")}]) as service:
+    with Manager([{"name": "api", **SLEEP, "command": shell("echo 'Error: no database' >&2; exec sleep 1000"),
+                   "ready": "log:database"}]) as service:
         with Follower(service, "type=program.*") as follower:
             pid = service.pid_of("api")
             types = []
@@ -148,7 +149,7 @@ def test_a_hook_that_hangs_is_killed_with_all_it_started(tmp_path):
                    "the timeout")
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         wait_until(lambda: not any(alive(pid) for pid in pids), "its end")
-        assert service.state("api") == "ready"
+        service.wait_state("api", "ready")
 
 
 def test_a_hook_that_cannot_be_run_says_so():

@@ -117,13 +117,15 @@ def test_an_upgrade_refuses_nobody_and_keeps_the_configuration(installed):
         assert installed.show("ActiveState") == installed.show("ActiveState", "wsd@chat") == "active"
     assert version(installed).endswith("+later")
     for unit, number in former.items():
-        assert pid(installed, unit) not in (number, "0"), f"{unit} was not restarted"
+        assert pid(installed, unit) == number, f"{unit} was restarted"
         # The program that is on the disk.
-        assert installed.run("readlink", f"/proc/{pid(installed, unit)}/exe").strip() == "/usr/bin/wsd"
+        assert installed.run("readlink", f"/proc/{number}/exe").strip() == "/usr/bin/wsd"
+        assert installed.show("NRestarts", unit) == "0"
+    assert installed.former() == ""
     for knocked in (found, chat):
         assert knocked["refused"] == 0 and knocked["other"] == {} and knocked["opened"] > 20, knocked
         assert knocked["p99"] <= 2 + 2, knocked
-    assert codes == {"1001": 50}
+    assert codes == {"1012": 50}
     assert installed.run("cat", "/etc/wsd/wsd.yaml").endswith("workers: { count: 1 }\n")
 
 
@@ -134,7 +136,7 @@ def test_an_upgrade_of_an_activated_service_refuses_nobody(installed):
         installed.wait_active()
         number = pid(installed)
         installed.dpkg("--install", package(*LATER))
-        assert pid(installed) not in (number, "0")
+        assert pid(installed) == number and installed.former() == ""
     assert found["refused"] == 0 and found["other"] == {} and found["opened"] > 20, found
     assert installed.show("UnitFileState") == "disabled" and installed.show("UnitFileState", "wsd.socket") == "enabled"
 
@@ -143,6 +145,38 @@ def test_an_upgrade_does_not_start_what_the_operator_has_switched_off(installed)
     installed.run("systemctl", "disable", "--now", "wsd")
     installed.dpkg("--install", package(*LATER))
     assert installed.show("ActiveState") == "inactive" and installed.show("UnitFileState") == "disabled"
+
+
+def test_an_upgrade_restarts_what_it_cannot_take_over(installed):
+    installed.drop_in("elsewhere", "[Service]\nEnvironment=WSD_SOCKET=/run/wsd/elsewhere.sock\n")
+    installed.run("systemctl", "restart", "wsd")
+    number = pid(installed)
+    with installed.knocking() as found:
+        said = installed.dpkg("--install", package(*LATER))
+        installed.wait_active(number)
+    assert "wsd: wsd.service is restarted, as the new program could not take it over: wsd is not running (no control socket at" in said
+    assert found["refused"] == 0 and found["other"] == {} and found["opened"] > 20, found
+    installed.without_drop_in("elsewhere")
+
+
+def test_an_upgrade_leaves_a_service_alone_whose_configuration_is_not_taken(installed):
+    number = pid(installed)
+    installed.configure("workers: { count: nonsense }\n")
+    said = installed.dpkg("--install", package(*LATER))
+    assert "wsd: wsd.service goes on with the former program, and a restart would stop it: upgrade failed in " in said
+    assert pid(installed) == number and installed.former() != ""
+    assert "ok" in installed.run("wsctl", "status").splitlines()[0]
+    installed.configure('listen: ["127.0.0.1:8080"]\n')
+    assert f", pid {number}, nothing was stopped (" in installed.run("wsctl", "upgrade", "--all")
+    assert pid(installed) == number and installed.former() == ""
+
+
+def test_an_upgrade_asks_the_machines_policy(installed):
+    number = pid(installed)
+    installed.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode="0755", owner="root:root")
+    installed.dpkg("--install", package(*LATER))
+    installed.run("rm", "/usr/sbin/policy-rc.d")
+    assert pid(installed) == number and installed.former() != ""
 
 
 def test_removal_of_a_service_that_does_not_start_leaves_nothing(installed):
@@ -193,9 +227,14 @@ def test_install_service_and_its_removal(copied):
     # Again: all is there.
     said = copied.run(wsctl, "install-service")
     assert "write" not in said and pid(copied) == number
-    # As an upgrade would be.
+    # New programs in the place of the old ones.
     with copied.knocking() as found:
         copied.run("systemctl", "reload", "wsd")
+        copied.call("put", str(BIN / "wsd"), "/usr/local/bin/wsd")
+        said = copied.run(wsctl, "install-service")
+        assert f"run {wsctl} --socket /run/wsd/control.sock upgrade --all\n" in said
+        assert f", pid {number}, nothing was stopped (" in said and pid(copied) == number
+        assert copied.former() == "" and "upgrade" not in copied.run(wsctl, "install-service")
         copied.run("systemctl", "restart", "wsd")
     assert found["refused"] == 0 and found["other"] == {} and found["opened"] > 20, found
 

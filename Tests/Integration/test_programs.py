@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import websockets
 
-from harness import Client, alive, process_tree, run, wait_until
+from harness import BIN, Client, alive, process_tree, run, wait_until
 from programs import (FAMILY, LISTENER, PYTHON, READY, REPORT, Manager, UnixConnection, free_port, gone, kill, manager, read_json,
                       read_lines, script, shell)
 
@@ -127,6 +127,40 @@ def test_user_and_group(pm):
     assert "no-such-user" in lines[-1]["message"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the user")
+def test_another_user_gets_nothing_of_this_ones_session_and_a_stranger_does_not_speak_for_it(tmp_path):
+    def told(pm, name, **entry):
+        pm.add(name, shell("echo ${XDG_RUNTIME_DIR-none} ${SSH_AUTH_SOCK-none}; exec sleep 1000"), ready="log: ", folder="/", **entry)
+        return pm.written(name)
+
+    with manager(env={"XDG_RUNTIME_DIR": str(tmp_path), "SSH_AUTH_SOCK": "/agent"}) as pm:
+        assert told(pm, "own") == [f"{tmp_path} /agent"]
+        assert told(pm, "other", user="nobody") == ["none none"]
+        waiting = pm.begin("quiet", SLEEP, ready="notify", readyTimeout="60s")
+        wait_until(lambda: pm.program("quiet") and pm.pid_of("quiet"), "it runs")
+        variables = Path(f"/proc/{pm.pid_of('quiet')}/environ").read_bytes().split(b"\0")
+        address = next(v for v in variables if v.startswith(b"NOTIFY_SOCKET=@")).partition(b"@")[2].decode()
+        say = f"import socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', b'\\0{address}')"
+        subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", "-c", say], check=True, timeout=30)
+        ignored = "Notifications of another user are not the program's: they are ignored"
+        line = wait_until(lambda: next((line for line in pm.log() if line["message"] == ignored), None), "that it is ignored")
+        assert line["fields"]["sender.uid"] == "65534"
+        assert pm.state("quiet") == "starting" and not waiting.done()
+        subprocess.run(["/usr/bin/python3", "-c", say], check=True, timeout=30)
+        assert waiting.result(10)[-1]["succeeded"] and pm.state("quiet") == "ready"
+
+
+def test_a_wsd_that_is_a_program_has_a_socket_of_its_own(pm):
+    inner = pm.folder / "inner.sock"
+    deep = {"name": "deep", "command": shell("echo $WSD_SOCKET; exec sleep 1000"), "ready": "log:/"}
+    (pm.folder / "inner.yaml").write_text(json.dumps({"control": {"socket": str(inner)}, "workers": {"count": 0}, "programs": [deep]}))
+    pm.add("inner", [str(BIN / "wsd"), "--config", str(pm.folder / "inner.yaml")], ready="notify")
+    connection = UnixConnection(inner)
+    connection.request("GET", "/v1/logs?program=deep&stream=out")
+    assert json.loads(connection.getresponse().readline())["message"] == str(inner)
+    assert pm.program("inner")["state"] == "ready" and pm.program("deep") is None
+
+
 def test_a_command_that_cannot_be_executed_says_why(pm):
     for name, command, entry, words in [
         ("nod", ["nod", "app.js"], {}, ["no program “nod” in PATH", os.environ["PATH"]]),
@@ -186,6 +220,18 @@ def test_backoff_ends_with_a_failure_that_reset_revives(pm):
     pm.wait_state("app", "failed")
     pm.do("stop", "app")
     assert pm.state("app") == "stopped" and pm.status()["health"] == "ok"
+
+
+def test_one_that_crashes_as_soon_as_it_runs_never_looks_well(pm):
+    pm.add("app", shell("sleep 0.15; exit 3"), succeeds=False)
+    wait_until(lambda: pm.program("app")["restarts"] > 0, "a restart")
+    seen = set()
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        status = pm.call("GET", "/v1/status")[1]
+        seen.add((status["health"], next(p["state"] for p in status["programs"] if p["name"] == "app")))
+    assert {health for health, _ in seen} == {"degraded"}
+    assert ("degraded", "starting") in seen and not [state for _, state in seen if state == "ready"], seen
 
 
 def test_a_stable_process_is_replaced_at_once(pm):

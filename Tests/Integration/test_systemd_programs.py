@@ -3,10 +3,13 @@ systemd-box."""
 
 import json
 import re
+import subprocess
+import sys
 import time
 
 import pytest
 
+from harness import wait_until
 from systemdbox import SYSTEMDS, UNITS, package, shared_box
 
 # What is asked for on the socket that it was started with; its root is what Node.js needs memory for that can be executed.
@@ -33,6 +36,19 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
     sock.send(b"READY=1")
 while True:
     signal.pause()
+"""
+
+ECHO = """
+import os, socket, threading
+
+def serve(connection):
+    for line in connection.makefile():
+        print("said", line, end="", flush=True)
+        connection.sendall(f"{os.getpid()} {line}".encode())
+
+server = socket.socket(fileno=3)
+while True:
+    threading.Thread(target=serve, args=[server.accept()[0]], daemon=True).start()
 """
 
 CONFIGURATION = """
@@ -124,17 +140,61 @@ def test_the_drop_in_leaves_it_hardened(box):
     assert float(re.search(r"Overall exposure level for wsd.service: ([0-9.]+)", verdict)[1]) <= 1.6, verdict
 
 
-@once
-def test_an_upgrade_of_the_package_keeps_them(box):
-    box.configure("workers: { count: 0 }\n")
+# Sends each line of its input to a server, and prints what that says.
+TALK = """
+import socket, sys
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30)
+for line in sys.stdin:
+    connection.sendall(line.encode())
+    print(connection.makefile().readline(), end="", flush=True)
+"""
+
+
+def test_an_upgrade_of_the_package_does_not_touch_them(box):
+    box.write("/srv/shop/echo.py", ECHO)
+    box.configure(CONFIGURATION.replace("programs:", "programs:\n"
+                  "  - { name: echo, command: /usr/bin/python3 -S -u /srv/shop/echo.py, listen: 127.0.0.1:3001, ready: tcp://3001 }"))
     box.start()
     box.run("wsctl", "start", "--name", "added", "--", "sleep", "1001")
     box.run("wsctl", "start", "--name", "stopped", "--", "sleep", "1002")
     box.run("wsctl", "stop", "stopped")
-    former = pid_of(box, "added")
-    box.dpkg("--install", package())
-    assert pid_of(box, "added") != former
-    assert {n: p["state"] for n, p in programs(box).items()} == {"added": "ready", "stopped": "stopped"}
+    names = ["shop", "mailer", "echo", "added"]
+    main, former, daemon = box.show("MainPID"), [pid_of(box, name) for name in names], box.run("pgrep", "-f", "mailer-daemon")
+    talk = box.net(sys.executable, "-c", TALK, "3001", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def say(word):
+        talk.stdin.write(f"{word}\n")
+        talk.stdin.flush()
+        return talk.stdout.readline()
+
+    try:
+        assert say("before") == f"{former[2]} before\n"
+        with box.knocking(3000, "/", 2) as found, box.holding(5) as codes:
+            box.dpkg("--install", package())
+            assert box.show("MainPID") == main and box.show("NRestarts") == "0"
+            assert json.loads(box.run("wsctl", "version", "--json"))["takeovers"] == 1
+            assert [pid_of(box, name) for name in names] == former
+            wait_until(lambda: box.former() == "", "nothing of the former program, the guard neither", 10, 0.2)
+        assert found["refused"] == 0 and set(found["other"]) == {"HTTP/1.1 200 OK"}, found
+        # Workers are new.
+        assert codes == {"1012": 5}
+        assert say("after") == f"{former[2]} after\n"
+        assert box.run("pgrep", "-f", "mailer-daemon") == daemon
+        # What they say is still heard, and the end of one seen.
+        wait_until(lambda: "said after" in box.run("wsctl", "logs", "echo", "--out"), "its line", 10, 0.1)
+        box.run("kill", "-KILL", former[2])
+        wait_until(lambda: programs(box)["echo"]["restarts"] == 1 and programs(box)["echo"]["state"] == "ready", "another process",
+                   10, 0.1)
+        assert pid_of(box, "echo") != former[2]
+        assert {n: p["state"] for n, p in programs(box).items()} == \
+            {"shop": "ready", "mailer": "ready", "echo": "ready", "added": "ready", "stopped": "stopped"}
+    finally:
+        talk.kill()
+        talk.wait(10)
+    # Watched by systemd as before: the watchdog, its sockets, and a stop.
+    assert box.show("ActiveState") == "active" and box.show("StatusText").startswith("1 worker, 0 clients; ")
+    box.stop()
+    assert living(box) == ""
 
 
 @once

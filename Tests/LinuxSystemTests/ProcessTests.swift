@@ -139,6 +139,29 @@ struct ProcessTests {
         #expect(ends.wait(for: 2)[living.pid] == .signalled(SIGKILL, coreDumped: false))
     }
 
+    /// What ends while it is held is told by whoever watches then: here another watcher, which adopts the child by its pid.
+    @Test func aHeldWatcherReapsNothing() throws {
+        let ends = Ends()
+        let first = try ProcessWatcher { ends.add($0, $1) }
+        defer { first.stop() }
+        let (told, untold) = (try Shell.spawn("exit 5"), try Shell.spawn("read line; exit 6"))
+        first.hold()
+        while !first.isQuiet { sched_yield() }
+        for process in [told, untold] { try first.watch(process) }
+        var information = siginfo_t()
+        #expect(waitid(P_PID, id_t(told.pid), &information, WEXITED | WNOWAIT) == 0)
+        #expect(first.watched == [told.pid, untold.pid].sorted() && first.isQuiet)
+        let second = try ProcessWatcher { ends.add($0, $1) }
+        defer { second.stop() }
+        try second.watch(try ChildSpawner.adopt(pid: told.pid))
+        #expect(ends.wait(for: 1) == [told.pid: .exited(5)])
+        #expect(throws: SystemError.self) { try ChildSpawner.adopt(pid: told.pid) }
+        first.release()
+        #expect(first.signal(untold.pid, SIGKILL))
+        // The one that was reaped by the other is told, too: how it ended is not known here.
+        while first.watched != [] { sched_yield() }
+    }
+
     @Test func watchingAfterTheStopIsRefused() throws {
         let watcher = try ProcessWatcher { _, _ in }
         watcher.stop()

@@ -26,7 +26,8 @@ import Testing
         }
         let kinds = [
             "spawns", "kills", "crashes", "slow trees", "sleeps", "accepted", "refused", "successes", "failures",
-            "reconfigurations", "Program ready", "Program does not answer", "Program memory limit exceeded",
+            "reconfigurations", "takeovers", "Program ready", "Program does not answer",
+            "Program memory limit exceeded",
             "Program restart delayed", "Program finished", "Program failed: it is not started any more",
             "Program restarted with another", "What a program left behind does not go away",
         ]

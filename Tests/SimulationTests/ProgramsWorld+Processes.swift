@@ -37,7 +37,7 @@ extension ProgramsWorld {
                 guard let process = processes[instance] else { break }
                 let isGood = !process.isHung && !(isChaotic && chance(15))
                 let after = process.isHung ? timeout.nanoseconds : between(1, timeout.nanoseconds)
-                schedule(instance, .answer(isGood: isGood), after: after)
+                schedule(instance, .answer(isGood: isGood, askedAt: now), after: after)
             case .operationFinished(let id, let result):
                 if case .succeeded = result { count("successes") } else { count("failures") }
                 openOperations[id] = nil
@@ -109,8 +109,8 @@ extension ProgramsWorld {
         case .treeGone:
             processes[instance] = nil
             try perform(machine.treeGone(instance, now: time))
-        case .answer(let isGood):
-            guard !process.hasExited else { return }
+        case .answer(let isGood, let askedAt):
+            guard !process.hasExited, askedAt >= lastTakeover else { return }
             try perform(machine.probed(instance, failure: isGood ? nil : "connection refused", now: time))
         case .memory(let bytes):
             guard !process.hasExited else { return }
@@ -126,7 +126,8 @@ extension ProgramsWorld {
 
     private mutating func beginPatience(_ instance: InstanceID) {
         let since = awake
-        guard let process = processes[instance], !isGivenUp(process) else { return }
+        // It goes on where it has begun.
+        guard !isTakingOver, let process = processes[instance], !isGivenUp(process) else { return }
         change(instance) { $0.patienceSince = since }
     }
 

@@ -23,7 +23,7 @@ struct ProgramsWorld {
         /// Its main process ends.
         case end(ProcessExit)
         case treeGone
-        case answer(isGood: Bool)
+        case answer(isGood: Bool, askedAt: Int64)
         case memory(Int)
     }
 
@@ -73,6 +73,8 @@ struct ProgramsWorld {
     var hasHurried = false
     var isStopped = false
     var hasSettled = false
+    var lastTakeover: Int64 = 0
+    var isTakingOver = false
     var steps = 0
     var statistics: [String: Int] = [:]
 
@@ -138,11 +140,23 @@ struct ProgramsWorld {
             steps += 1
             try handle(event)
             try checkInvariants()
-            if between(1, 500) == 1 {
-                machine = try JSONDecoder().decode(ProgramsStateMachine.self, from: JSONEncoder().encode(machine))
+            if between(1, 100) == 1 {
+                try takeOver()
             }
         }
         try checkEnd()
+    }
+
+    /// Another program goes on with the machine: answers to questions that were put before are lost, and what the driver may not
+    /// have done is asked for again.
+    private mutating func takeOver() throws {
+        machine = try JSONDecoder().decode(ProgramsStateMachine.self, from: JSONEncoder().encode(machine))
+        guard hasSettled, !isStopping else { return }
+        count("takeovers")
+        lastTakeover = now
+        isTakingOver = true
+        try perform(machine.takenOver(now: time))
+        isTakingOver = false
     }
 
     private mutating func handle(_ event: Event) throws {

@@ -20,6 +20,7 @@ import Testing
         #expect(programs.machine.resolve("2:1") == ProgramTarget(program: "all-cores", number: 1))
         #expect(programs.machine.resolve("web") == ProgramTarget(program: "web"))
         #expect(programs.machine.resolve("3") == nil)
+        #expect(programs.machine.resolve("web:-9223372036854775808") == nil)
     }
 
     @Test func numbersAreKept() throws {
@@ -163,6 +164,28 @@ import Testing
         #expect(snapshot.processes.first?.restarts == 2)
         #expect(snapshot.processes.first?.lastExit == "exited with 1: Error: Cannot find module '/srv/app.js'")
         #expect(programs.eventMessages.last == "Program failed: it is not started any more")
+    }
+
+    @Test func whatRunsAgainAfterACrashHasToShowIt() throws {
+        var programs = Harness([Harness.program("api")])
+        #expect(try programs.snapshot("api").processes.first?.isOnProbation == false)
+        programs.exit(try programs.current("api"), .exited(1))
+        #expect(programs.machine.isDegraded(now: programs.now))
+        while try programs.state("api") != .ready { programs.pass(.milliseconds(10)) }
+        let snapshot = try programs.snapshot("api")
+        #expect(snapshot.processes.first?.isOnProbation == true && programs.machine.isDegraded(now: programs.now))
+        #expect(snapshot.problems == ["api:1 exited with 1; it has just been started again."])
+        programs.pass(.seconds(1))
+        #expect(try programs.snapshot("api").processes.first?.isOnProbation == false)
+        #expect(try programs.snapshot("api").problems == [] && !programs.machine.isDegraded(now: programs.now))
+    }
+
+    @Test func startsOfAPlaceAreNotCloserThanTheirInterval() throws {
+        var programs = Harness([Harness.program("api") { $0.backoff.stableAfter = .zero }])
+        programs.exit(try programs.current("api"), .exited(0))
+        #expect(try programs.state("api") == .backoff)
+        programs.pass(ProgramLimits.startInterval)
+        #expect(programs.spawns == ["api:1", "api:1"])
     }
 
     @Test func aStableOneIsStartedAgainAtOnce() throws {

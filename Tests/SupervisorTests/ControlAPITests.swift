@@ -29,7 +29,7 @@ struct ControlAPITests {
         #expect(status.processes.map(\.name) == ["supervisor", "hub", "worker 1", "worker 2"])
         #expect(status.controlSocket == service.socketPath)
         let version = try decode(VersionAnswer.self, try await service.request("GET", "/v1/version").body)
-        #expect(version == VersionAnswer(version: WsdVersion.current, pid: getpid()))
+        #expect(version == VersionAnswer(version: WsdVersion.current, pid: getpid(), takeovers: 0))
         let workers = try decode([ProcessStatus].self, try await service.request("GET", "/v1/workers").body)
         #expect(workers.count == 4)
         try await service.close()
@@ -185,6 +185,39 @@ struct ControlAPITests {
         }
         #expect(try await text.contains("\"message\":\"later\""))
         close(follower)
+        try await service.close()
+    }
+
+    @Test func logsOfSeveralNamesAreAskedForAtOnce() async throws {
+        var program = ProgramConfiguration()
+        (program.name, program.command) = ("api", ["/bin/true"])
+        let service = try await TestService(workers: 1, programs: [program])
+        try await service.untilReady()
+        try await service.parts.run { parts in
+            for name in ["api", "web", "gone"] { parts.driver.log.takeOwn(.info, "of \(name)", [:], program: name) }
+        }
+        func messages(_ target: String) async throws -> [String] {
+            let answer = try await service.request("GET", "/v1/logs?lines=1000&grep=of%20&target=\(target)")
+            #expect(answer.status == 200, "\(answer.body)")
+            return try lines(LogEntry.self, answer.body).map(\.message)
+        }
+        // Web and gone are no programs, but lines of them are kept.
+        #expect(try await messages("api,gone") == ["of api", "of gone"])
+        #expect(try await messages("1,web,worker:1,workers,hub") == ["of api", "of web"])
+        #expect(try await messages("nobody,all") == ["of api", "of web", "of gone"])
+        for (target, words) in [
+            ("apu", "There is no program “apu”. `wsctl list` shows those there are. Did you mean api?"),
+            (
+                "superviser",
+                "There is no program “superviser”. `wsctl list` shows those there are. Did you mean supervisor?"
+            ),
+            ("api:9", "api has no process 9."), ("worker:9", "There is no worker 9."),
+            ("7", "There is no program “7”."),
+        ] {
+            let answer = try await service.request("GET", "/v1/logs?target=\(target)")
+            #expect(answer.status == 404)
+            #expect(try decode(ControlError.self, answer.body).message.hasPrefix(words), "\(answer.body)")
+        }
         try await service.close()
     }
 

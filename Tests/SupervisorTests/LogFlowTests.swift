@@ -80,21 +80,25 @@ struct LogFlowTests {
     @Test func aWriterThatTakesNothingIsNotWaitedForForEver() async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let gate = DispatchSemaphore(value: 0)
-        let (behind, given, drained) = try await loop.flatSubmit {
+        let (behind, kept, given, drained) = try await loop.flatSubmit {
             let start = MonotonicTime.now()
             var now = start
             let writer = BackgroundWriter(eventLoop: loop, destination: Gate(semaphore: gate)) { now }
             writer.write("the first is being written\n")
             writer.write(String(repeating: "x", count: BackgroundWriter.queueMax / 2 + 1))
             let behind = writer.isBehind
+            // Of others that were read before they could be told to wait.
+            for _ in 1...4 { writer.write(String(repeating: "x", count: BackgroundWriter.queueMax / 2)) }
+            let kept = writer.dropped == 0
             now = start + BackgroundWriter.patience
-            let given = !writer.isBehind
+            writer.write("x")
+            let given = !writer.isBehind && writer.dropped == 1
             gate.signal()
             gate.signal()
             let bound = NIOLoopBound(writer, eventLoop: loop)
-            return writer.flushed().map { (behind, given, !bound.value.isBehind) }
+            return writer.flushed().map { (behind, kept, given, !bound.value.isBehind) }
         }.get()
-        #expect(behind && given && drained)
+        #expect(behind && kept && given && drained)
     }
 
     private struct Gate: LogDestination {

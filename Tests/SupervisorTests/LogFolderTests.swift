@@ -78,6 +78,41 @@ struct LogFolderTests {
         }
     }
 
+    @Test func filesOfOthersAreLeftAlone() throws {
+        try inDirectory { path in
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            let others = ["auth.log", "kern.log.1", "nginx.access.log.14.gz"]
+            for name in others { try Data(repeating: 65, count: 200_000).write(to: URL(filePath: "\(path)/\(name)")) }
+            var folder = LogFolder(path: path, Self.limits(maxSize: 100))
+            for _ in 0..<4 { write([("api", String(repeating: "x", count: 80) + "\n")], folder) }
+            #expect(folder.trouble == nil)
+            write([("kern", "x\n"), ("web", "1\n")], folder)
+            #expect(
+                folder.trouble == "kern.log.1 there is not wsd's: move it away, or choose another folder")
+            // What wsd wrote before is known to the next one.
+            folder.reopen()
+            folder = LogFolder(path: path, Self.limits())
+            write([("auth", "x\n")], folder)
+            #expect(folder.trouble?.hasPrefix("auth.log there is not wsd's") == true)
+            #expect(folder.clear(nil) == (5, 4 * 81 + 2))
+            #expect(names(path) == others)
+            #expect(text(path + "/auth.log")?.utf8.count == 200_000)
+        }
+    }
+
+    @Test func aFolderThatIsRemovedIsMadeAnew() throws {
+        try inDirectory { path in
+            let folder = LogFolder(path: path, Self.limits())
+            write([("api", "old\n")], folder)
+            try FileManager.default.removeItem(atPath: path)
+            write([("api", "new\n")], folder)
+            #expect(folder.trouble == nil && text(path + "/api.log") == "new\n")
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
+            write([("api", "newer\n")], folder)
+            #expect(text(path + "/api.log") == "newer\n" && text(path + ".moved/api.log") == "new\n")
+        }
+    }
+
     @Test func twoServicesDoNotWriteTheSameFiles() throws {
         try inDirectory { path in
             let first = LogFolder(path: path, Self.limits())
@@ -98,6 +133,7 @@ struct LogFolderTests {
     @Test(arguments: [
         ("api.log", "api", true), ("api.log.1", "api", false), ("api.log.12.gz", "api", false),
         ("api.log.1.gz.tmp", "api", false), ("a.log.log", "a.log", true), ("x.log.1.log", "x.log.1", true),
+        ("api.log.0", "api", false),
     ])
     func filesAreKnownByTheirNames(_ name: String, _ owner: String, _ isCurrent: Bool) {
         let file = LogFolderFile(name: name)
@@ -105,7 +141,7 @@ struct LogFolderTests {
     }
 
     @Test(arguments: [
-        "api", ".log", "api.log.gz", "api.txt", "api.log.x", "api.log.0", "programs.json", "..", "api.log.tmp",
+        "api", ".log", "api.log.gz", "api.txt", "api.log.x", "api.log.-1", "programs.json", "..", "api.log.tmp",
     ])
     func othersAreLeftAlone(_ name: String) {
         #expect(LogFolderFile(name: name) == nil)

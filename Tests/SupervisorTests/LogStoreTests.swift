@@ -1,3 +1,4 @@
+import Supervision
 import Testing
 import Wire
 
@@ -48,6 +49,34 @@ struct LogStoreTests {
         store.append(time: 100, source: "worker 2", worker: 2, pid: 8, level: .info, message: "Other", fields: [:])
         #expect(store.tail(LogFilter(worker: 1), limit: 9).map(\.message) == ["Client refused", "Process ended"])
         #expect(store.tail(LogFilter(worker: 2), limit: 9).map(\.message) == ["Other"])
+    }
+
+    @Test func targetsAreAnyOfSeveral() {
+        var store = store()
+        func add(_ source: String, _ program: String? = nil, worker: Int? = nil, about name: String? = nil) {
+            store.append(
+                time: 100, source: source, worker: worker, program: program, pid: 7, level: .info,
+                message: "\(source) \(name ?? "")", fields: name.map { ["process.name": $0] } ?? [:])
+        }
+        add("api:1", "api")
+        add("api:2", "api")
+        add("supervisor", "api", about: "api:2")
+        add("worker 1", worker: 1)
+        add("supervisor", worker: 2, about: "worker 2")
+        add("hub")
+        add("supervisor", about: "hub")
+        add("supervisor")
+        add("apia:1", "apia")
+        func found(_ targets: LogTarget...) -> [Int] {
+            store.tail(LogFilter(targets: targets), limit: 99).map(\.sequence)
+        }
+        #expect(found() == Array(1...9))
+        #expect(found(.program("api")) == [1, 2, 3])
+        #expect(found(.process(ProgramProcessID(program: "api", number: 2)), .worker(1)) == [2, 3, 4])
+        #expect(found(.workers, .source("api:1")) == [1, 4, 5])
+        #expect(found(.hub) == [6, 7])
+        #expect(found(.source("supervisor")) == [3, 5, 7, 8])
+        #expect(found(.program("nobody")).isEmpty)
     }
 
     @Test func aFloodOfOneSourceLeavesTheOthersAlone() {
@@ -118,6 +147,23 @@ struct LogStoreTests {
         }
         seen += page.entries.map(\.message)
         #expect(seen == ["0", "1", "2", "3", "4", "5", "6"])
+    }
+
+    @Test func noLineComesBeforeAnOlderOne() {
+        var store = store()
+        var cursor = store.end()
+        for number in 1...7 { add(&store, "\(number)", source: "worker 1") }
+        add(&store, "8", source: "hub")
+        add(&store, "9", source: "worker 1")
+        var seen: [Int] = []
+        var page = store.read(&cursor, LogFilter(), limit: 3)
+        #expect(page.entries.map(\.sequence) == [1, 2, 3] && page.more)
+        seen += page.entries.map(\.sequence)
+        while page.more {
+            page = store.read(&cursor, LogFilter(), limit: 3)
+            seen += page.entries.map(\.sequence)
+        }
+        #expect(seen == Array(1...9))
     }
 
     @Test func smallerBoundsApplyAtOnce() {

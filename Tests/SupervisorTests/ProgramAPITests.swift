@@ -162,6 +162,9 @@ struct ProgramAPITests {
         #expect(described.status == 200)
         #expect(!described.body.contains("hidden"))
         #expect(!described.body.contains("WSD_PROGRAM"))
+        for none in ["a:0", "a:99", "a:-9223372036854775808"] {
+            #expect(try await service.request("GET", "/v1/programs/describe?target=\(none)").status == 404)
+        }
         #expect(try await service.request("POST", "/v1/programs/stop", body: #"{"targets":["a"]}"#).status == 403)
         try await service.close()
     }

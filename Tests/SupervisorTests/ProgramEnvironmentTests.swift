@@ -22,10 +22,28 @@ struct ProgramEnvironmentTests {
         let environment = try make { $0.environment = ["A=1", "A=b=c", "PATH=/own"] }
         #expect(
             environment.values == [
-                "PATH": "/own", "A": "b=c", "WSD_SOCKET": "/run/c.sock", "WSD_PROGRAM": "api", "WSD_NUMBER": "2",
-                "NODE_APP_INSTANCE": "1",
+                "PATH": "/own", "A": "b=c", "WSD_SOCKET": "/run/c.sock", "WSD_SUPERVISOR": "/run/c.sock",
+                "WSD_PROGRAM": "api", "WSD_NUMBER": "2", "NODE_APP_INSTANCE": "1",
             ])
         #expect(environment.own == ["A", "PATH"])
+    }
+
+    @Test func anotherUserDoesNotGetTheSessionOfThisOne() throws {
+        var configuration = ProgramConfiguration()
+        configuration.environment = ["SSH_AUTH_SOCK=/own"]
+        let supervisor = [
+            "LANG": "C", "XDG_RUNTIME_DIR": "/run/user/1", "DBUS_SESSION_BUS_ADDRESS": "unix:x", "XDG_DATA_DIRS": "/d",
+            "XDG_CONFIG_HOME": "/home/ada/.config", "SSH_AUTH_SOCK": "/tmp/agent",
+        ]
+        let process = ProgramProcessID(program: "api", number: 1)
+        func names(isOtherUser: Bool) throws -> [String] {
+            try ProgramEnvironment(
+                supervisor: supervisor, process: process, controlSocket: "/c", configuration: configuration,
+                isOtherUser: isOtherUser
+            ).values.keys.filter { supervisor[$0] != nil }.sorted()
+        }
+        #expect(try names(isOtherUser: false) == supervisor.keys.sorted())
+        #expect(try names(isOtherUser: true) == ["LANG", "SSH_AUTH_SOCK", "XDG_DATA_DIRS"])
     }
 
     @Test func theFolderIsItsOwn() throws {

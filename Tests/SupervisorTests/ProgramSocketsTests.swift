@@ -24,6 +24,23 @@ struct ProgramSocketsTests {
         sockets.closeAll()
     }
 
+    @Test func oneThatAProcessSpoiledIsBoundAnew() throws {
+        let path = "/tmp/wsd-spoiled-\(UInt64.random(in: 0...UInt64.max))"
+        var sockets = ProgramSockets()
+        defer { sockets.closeAll() }
+        let addresses = [Self.address, .unix(path: path)]
+        let first = try sockets.sockets(of: "api", addresses)
+        #expect(unlink(path) == 0)
+        let second = try sockets.sockets(of: "api", addresses)
+        #expect(sockets.takeSpoiled() == [.unix(path: path)])
+        #expect(second[0] == first[0] && isListening(second[1].descriptor) && access(path, F_OK) == 0)
+        #expect(shutdown(second[0].descriptor, Int32(SHUT_RDWR)) == 0)
+        let third = try sockets.sockets(of: "api", addresses)
+        #expect(sockets.takeSpoiled() == [Self.address])
+        #expect(third[1] == second[1] && isListening(third[0].descriptor))
+        #expect(try sockets.sockets(of: "api", addresses) == third)
+    }
+
     /// What the service manager holds stays open at the end of the service, and goes with the program.
     @Test func areHeldForTheNextLife() throws {
         let store = Told()

@@ -102,6 +102,40 @@ struct ProgramsDriverTests {
         try await service.close()
     }
 
+    @Test func aKillForMemoryIsTold() async throws {
+        let service = try await TestService(workers: 1, programs: [Self.program("api") { $0.restart = .never }])
+        try await service.untilReady()
+        try await service.parts.run { $0.programs.process("api:1")?.end(.killedForMemory) }
+        try await service.until("its failure") { Self.state("api", $0) == .failed }
+        let events = try await service.request("GET", "/v1/events?type=process.exited").body
+        #expect(
+            events.contains(#""outOfMemory":true"#) && events.contains("killed by the kernel for memory"), "\(events)")
+        try await service.close()
+    }
+
+    @Test func oneThatCrashesAsSoonAsItRunsNeverLooksWell() async throws {
+        let service = try await TestService(
+            workers: 1,
+            programs: [
+                Self.program("api") {
+                    $0.backoff.initialDelay = .milliseconds(1)
+                    $0.backoff.maxUnstable = 1000
+                }
+            ])
+        try await service.untilReady()
+        try await service.parts.run { $0.programs.process("api:1")?.end(.exited(1)) }
+        try await service.until("its successor") {
+            $0.programs.started.count == 2 && $0.programs.process("api:1") != nil
+        }
+        try await service.until("it is executed") { $0.driver.programs.processes.values.first?.launch == .executed }
+        let status = try await service.parts.run { $0.driver.status() }
+        #expect(status.health == .degraded && status.programs?[0].state == .starting, "\(status)")
+        #expect(status.problems == ["api:1 exited with 1; it has just been started again."])
+        try await service.until("it has shown itself") { $0.driver.status().health == .ok }
+        #expect(try await service.parts.run { Self.state("api", $0) } == .ready)
+        try await service.close()
+    }
+
     @Test func theErrorBeforeAStackTraceIsTheReason() async throws {
         let service = try await TestService(
             workers: 1, programs: [Self.program("api") { $0.restart = .never }])

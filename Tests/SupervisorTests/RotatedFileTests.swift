@@ -132,6 +132,54 @@ struct RotatedFileTests {
         }
     }
 
+    @Test func oneThatIsRemovedIsBegunAnew() throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            let file = RotatedFile(path: path, LogRotation(maxSize: 100, keep: 1))
+            file.write("old\n")
+            #expect(unlink(path) == 0)
+            file.write("new\n")
+            #expect(text(path) == "new\n")
+        }
+    }
+
+    @Test func oneThatCannotBeRenamedGoesOnAndIsBounded() throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            let clock = Atomic(1000)
+            let file = RotatedFile(path: path, LogRotation(maxSize: 10, keep: 1)) {
+                Double(clock.load(ordering: .relaxed))
+            }
+            try FileManager.default.createDirectory(atPath: path + ".1/x", withIntermediateDirectories: true)
+            for number in 1...3 { file.write("line \(number)\n") }
+            #expect(file.obstacle == "Is a directory" && file.trouble == nil)
+            #expect(text(path) == "line 1\nline 2\nline 3\n")
+            // At twice its limit it is emptied.
+            file.write("line 4\n")
+            #expect(text(path) == "line 4\n")
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: directory).sorted() == ["wsd.log", "wsd.log.1"])
+            try FileManager.default.removeItem(atPath: path + ".1")
+            clock.add(60, ordering: .relaxed)
+            file.write("line 5\n")
+            #expect(file.obstacle == nil)
+            #expect(text(path) == "line 5\n")
+            #expect(text(path + ".1") == "line 4\n")
+        }
+    }
+
+    @Test(arguments: [(true, "it is a symbolic link"), (false, "nobody reads from it")])
+    func onlyPlainFilesAreWrittenTo(_ isLink: Bool, _ reason: String) throws {
+        try inDirectory { directory in
+            let path = directory + "/wsd.log"
+            #expect((isLink ? symlink(directory + "/victim", path) : mkfifo(path, 0o600)) == 0)
+            let file = RotatedFile(path: path, LogRotation(maxSize: 10, keep: 1), isPlain: true)
+            file.write("line\n")
+            #expect(file.trouble == reason)
+            #expect(text(directory + "/victim") == nil)
+        }
+    }
+
     @Test func countsWhatCannotBeWrittenAndTriesAgain() throws {
         try inDirectory { directory in
             let path = directory + "/missing/wsd.log"

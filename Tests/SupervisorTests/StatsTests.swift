@@ -78,6 +78,8 @@ struct StatsTests {
 
     @Test(arguments: [
         "follow=0s", "follow=61s", "follow=2m", "follow=x", "follow=1s&watch=1", "follow=-1", "follow=9999999999999m",
+        "follow=-9223372036854775808m",
+        "follow=9223372036854775807m",
     ])
     func refusesOtherIntervals(_ query: String) async throws {
         let service = try await TestService(workers: 1)

@@ -30,7 +30,7 @@ package struct ConfigurationLoader: Sendable {
         schema: ConfigurationSchema
     ) {
         self.file = file
-        self.environment = environment
+        self.environment = EnvironmentLayer.own(environment)
         self.flags = flags
         self.workingFolder = workingFolder
         self.schema = schema

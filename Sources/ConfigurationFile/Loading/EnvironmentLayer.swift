@@ -8,7 +8,15 @@ struct EnvironmentLayer {
     static let others = ["WSD_CONFIG", "WSD_HOST", "WSD_PORT"] + ofPrograms
 
     /// What a wsd that another one runs as a program was told about itself.
-    private static let ofPrograms = ["WSD_PROGRAM", "WSD_NUMBER", "WSD_INSTANCE"]
+    private static let ofPrograms = ["WSD_PROGRAM", "WSD_NUMBER", "WSD_INSTANCE", "WSD_SUPERVISOR"]
+
+    /// Without the control socket of the wsd that runs this one as a program: that one's is taken, and this one's is another.
+    static func own(_ environment: [String: String]) -> [String: String] {
+        guard let supervisor = environment["WSD_SUPERVISOR"], environment["WSD_SOCKET"] == supervisor else {
+            return environment
+        }
+        return environment.filter { $0.key != "WSD_SOCKET" }
+    }
 
     init(_ environment: [String: String], schema: ConfigurationSchema, context: ValueContext) {
         for key in schema.keys {

@@ -1,7 +1,7 @@
 import Model
 
 /// A configuration that passed every check, and where each of its values came from.
-package struct LoadedConfiguration: Sendable, Equatable {
+package struct LoadedConfiguration: Codable, Sendable, Equatable {
     package var configuration: WsdConfiguration
     /// One for each key, in the order of `wsd.yaml`.
     package var entries: [LoadedEntry]
@@ -12,7 +12,7 @@ package struct LoadedConfiguration: Sendable, Equatable {
 }
 
 /// The effective value of one key.
-package struct LoadedEntry: Sendable, Equatable {
+package struct LoadedEntry: Codable, Sendable, Equatable {
     package var key: String
     /// As it would stand in `wsd.yaml`; a set secret as `********`.
     package var value: String

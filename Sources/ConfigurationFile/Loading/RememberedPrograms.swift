@@ -39,23 +39,43 @@ package struct RememberedPrograms: Sendable, Equatable {
         return "{\"version\":\(Self.version),\"programs\":[\n\(lines.joined(separator: ",\n"))\n]}\n"
     }
 
+    /// What was found in a file.
+    package struct Loaded: Sendable, Equatable {
+        package var programs = RememberedPrograms()
+        /// Sentences.
+        package var warnings: [String] = []
+        /// The file holds what was not read, and must not be written over: why, a sentence. `nil`: it may.
+        package var obstacle: String?
+    }
+
     /// Reads a file; one that is missing holds nothing. What cannot be read is left out: the file is then put aside as
-    /// `PATH.broken-1` and so on, the rest is written anew, and sentences say so.
-    package static func load(from path: String) -> (programs: RememberedPrograms, warnings: [String]) {
+    /// `PATH.broken-1` and so on, the rest is written anew, and sentences say so. A file that others can write to is not read.
+    package static func load(from path: String) -> Loaded {
         let bytes: [UInt8]
         do throws(RememberedProgramsError) {
-            guard let found = try contents(of: path) else { return (RememberedPrograms(), []) }
+            guard let found = try contents(of: path) else { return Loaded() }
             bytes = found
         } catch {
-            return (RememberedPrograms(), ["\(error) Programs that were started at run time are not started."])
+            return Loaded(
+                warnings: ["\(error) Programs that were started at run time are not started."],
+                obstacle: "\(error) It is not written over: put that right and restart wsd, or move it away.")
         }
-        let (programs, faults) = read(String(decoding: bytes, as: UTF8.self))
-        guard !faults.isEmpty else { return (programs, []) }
-        let aside = putAside(path)
+        let (programs, faults) =
+            bytes.count > sizeMax
+            ? (RememberedPrograms(), ["it is larger than \(sizeMax) bytes"])
+            : read(String(decoding: bytes, as: UTF8.self))
+        guard !faults.isEmpty else { return Loaded(programs: programs) }
+        guard let aside = putAside(path) else {
+            let place = "It could not be put aside, and is not written over."
+            let warnings = faults.map { "\(path): \($0). \(place)" }
+            return Loaded(
+                programs: programs, warnings: warnings,
+                obstacle: "\(warnings[0]) Move it away (and older \(path).broken-1 and so on, of which "
+                    + "\(brokenMax) are kept).")
+        }
         // Else the next change writes it.
-        if aside != nil, !programs.entries.isEmpty { try? programs.save(to: path) }
-        let place = aside.map { "It is kept as \($0)." } ?? "It could not be put aside."
-        return (programs, faults.map { "\(path): \($0). \(place)" })
+        if !programs.entries.isEmpty { try? programs.save(to: path) }
+        return Loaded(programs: programs, warnings: faults.map { "\(path): \($0). It is kept as \(aside)." })
     }
 
     /// The programs in a text, and what is wrong with it.
@@ -123,15 +143,17 @@ package struct RememberedPrograms: Sendable, Equatable {
         return RememberedProgramsError(path, "cannot be written", number)
     }
 
-    /// `nil`: it is missing.
+    /// No more than one byte beyond ``sizeMax`` says that there is more. `nil`: it is missing.
     private static func contents(of path: String) throws(RememberedProgramsError) -> [UInt8]? {
         guard !path.utf8.contains(0) else { return nil }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
         guard descriptor >= 0 else {
-            if errno == ENOENT { return nil }
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            if errno == ELOOP { throw RememberedProgramsError("\(path) cannot be read: it is a symbolic link.") }
             throw RememberedProgramsError(path, "cannot be read", errno)
         }
         defer { close(descriptor) }
+        try checkIsOurs(descriptor, path)
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         while bytes.count <= sizeMax {
@@ -140,7 +162,23 @@ package struct RememberedPrograms: Sendable, Equatable {
             guard count > 0 || errno == EINTR else { throw RememberedProgramsError(path, "cannot be read", errno) }
             bytes += chunk[..<max(0, count)]
         }
-        throw RememberedProgramsError(path, "is too large", EFBIG)
+        return bytes
+    }
+
+    /// Its programs run as whom they name: nobody else may have written it.
+    private static func checkIsOurs(_ descriptor: Int32, _ path: String) throws(RememberedProgramsError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw RememberedProgramsError(path, "cannot be read", errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw RememberedProgramsError("\(path) cannot be read: it is no regular file.")
+        }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw RememberedProgramsError("\(path) is not read: it belongs to another user (\(status.st_uid)).")
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            let mode = String(status.st_mode & 0o777, radix: 8)
+            throw RememberedProgramsError("\(path) is not read: others may write to it (mode 0\(mode)).")
+        }
     }
 
     /// Renames it to the first free name.
@@ -148,8 +186,14 @@ package struct RememberedPrograms: Sendable, Equatable {
         for number in 1...brokenMax {
             let aside = "\(path).broken-\(number)"
             // rename(2) would replace another one; link(2) does not.
-            if link(path, aside) == 0 { return unlink(path) == 0 ? aside : nil }
-            guard errno == EEXIST else { return nil }
+            if link(path, aside) == 0 {
+                if unlink(path) == 0 { return aside }
+                unlink(aside)
+                return nil
+            }
+            if errno == EEXIST { continue }
+            // A file system without hard links.
+            return access(aside, F_OK) != 0 && rename(path, aside) == 0 ? aside : nil
         }
         return nil
     }

@@ -125,7 +125,7 @@ extension ConfigurationSchema {
         SchemaKey(
             "log.folder", \.log.folder,
             ValueFormat.path().orWord("auto", meaning: "logs in the state directory, or systemd's LogsDirectory="),
-            "Folder of log.files."),
+            "Folder of log.files. Those of others that lie there are left alone."),
         SchemaKey(
             "log.fileMaxSize", \.log.fileMaxSize, .size(64 * kibibyte...1024 * gibibyte),
             "A log file is rotated when it would grow above this size (or a quarter of log.filesTotal)."),

@@ -22,14 +22,14 @@ enum CommandWords {
                 word = word ?? ""
             case (nil, "\\"):
                 guard let next = scalars.next() else { throw InvalidValue(hint: "a backslash ends it") }
-                if next != "\n" { word = (word ?? "") + String(next) }
+                if next != "\n" { append(next, to: &word) }
             case (nil, " "), (nil, "\t"), (nil, "\n"):
                 if let ended = word { words.append(ended) }
                 word = nil
             case (nil, "|"), (nil, "&"), (nil, ";"), (nil, "<"), (nil, ">"), (nil, "("), (nil, ")"), (nil, "*"):
                 throw needsShell(text, scalar)
             case (nil, "~") where word == nil: throw needsShell(text, scalar)
-            default: word = (word ?? "") + String(scalar)
+            default: append(scalar, to: &word)
             }
         }
         guard quote == nil else { throw InvalidValue(hint: "a quote is not closed") }
@@ -41,6 +41,12 @@ enum CommandWords {
             throw InvalidValue(hint: "\(ShownText.plain(String(first[..<equals]))) belongs to environment")
         }
         return words
+    }
+
+    /// In place: a word may be as long as the text.
+    private static func append(_ scalar: Unicode.Scalar, to word: inout String?) {
+        if word == nil { word = "" }
+        word?.unicodeScalars.append(scalar)
     }
 
     private static func needsShell(_ text: String, _ sign: Unicode.Scalar) -> InvalidValue {

@@ -5,6 +5,9 @@ struct ControlGroups: Equatable {
     static let tableLimit = 1024 * 1024
     /// Groups looked at above the process's own.
     static let maxDepth = 32
+    /// Group of version 2 to which the service's own processes go where their group may have none of its own
+    /// (``ProgramGroups/countMemory(in:)``). The one above it is still the service's.
+    static let ownLeaf = "wsd.own"
 
     /// A group and those above it, as far as they can be seen: its own directory first.
     typealias Chain = [String]
@@ -32,7 +35,10 @@ struct ControlGroups: Equatable {
         for line in own.split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
-            if fields[0] == "0", fields[1].isEmpty { paths.unified = String(fields[2]) }
+            if fields[0] == "0", fields[1].isEmpty {
+                paths.unified = String(
+                    fields[2].hasSuffix("/\(Self.ownLeaf)") ? fields[2].dropLast(Self.ownLeaf.count) : fields[2])
+            }
             if fields[1].split(separator: ",").contains("memory") { paths.memory = String(fields[2]) }
         }
         // A later mount may hide an earlier one.

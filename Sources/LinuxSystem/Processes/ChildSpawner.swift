@@ -48,6 +48,11 @@ package enum ChildSpawner {
         return SpawnedProcess(pid: pid, pidfd: pidfd)
     }
 
+    /// A child of this process that was started before its program took over (execve(2)), and has not been reaped.
+    package static func adopt(pid: Int32) throws(SystemError) -> SpawnedProcess {
+        SpawnedProcess(pid: pid, pidfd: try SystemError.check("pidfd_open", "process \(pid)", wsd_pidfd_open(pid)))
+    }
+
     /// What a child may see of an environment: without what systemd meant for this process alone (sd_notify(3),
     /// sd_listen_fds(3), sd_watchdog_enabled(3)).
     package static func childEnvironment(from environment: [String: String] = Environment.current) -> [String] {
@@ -57,7 +62,7 @@ package enum ChildSpawner {
             .sorted()
     }
 
-    private static func withCStrings<Result>(
+    static func withCStrings<Result>(
         _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
         var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }

@@ -12,7 +12,7 @@ package enum HookSpawner {
     package static func spawn(
         _ command: [String], environment: [String], input: [UInt8], output: Int32, tag: String
     ) throws(SystemError) -> (process: SpawnedProcess, root: ProgramTreeRoot) {
-        let file = try ProgramSpawner.memoryFile(input)
+        let file = try MemoryFile.make(input, name: ProgramSpawner.launchName)
         defer { Descriptors.close(file) }
         let process = try ChildSpawner.spawn(
             executable: try find(command.first ?? "", environment), arguments: command,

@@ -25,7 +25,7 @@ package struct NotifyMessage: Hashable, Sendable {
 }
 
 /// A datagram socket to which programs send notifications.
-package struct NotifySocket: Sendable {
+package struct NotifySocket: Codable, Sendable {
     /// Non-blocking, CLOEXEC; readable while a message waits.
     package let descriptor: Int32
     /// The value of `NOTIFY_SOCKET`: an abstract address, so that programs of other users reach it. Whoever knows it can send.
@@ -65,19 +65,14 @@ package struct NotifySocket: Sendable {
 
 /// Waits on a thread of its own for notifications at any number of sockets, each known by a key.
 package final class NotifyListener: Sendable {
-    /// The event's mark of the descriptor that ends the thread.
-    private static let stopMark: UInt64 = 0
-
     private struct State {
         var sockets: [UInt64: (key: UInt64, socket: NotifySocket)] = [:]
         var marks: [UInt64: UInt64] = [:]
         var lastMark: UInt64 = 0
-        var isStopped = false
     }
 
     private let state = Mutex(State())
-    private let epoll: Int32
-    private let stopEvent: Int32
+    private let thread: EpollThread
     private let received: @Sendable (UInt64, [NotifyMessage]) -> Void
 
     /// - Parameter received: called on the listener's thread with what came for a key; the senders wait while it blocks.
@@ -85,21 +80,16 @@ package final class NotifyListener: Sendable {
         received: @escaping @Sendable (_ key: UInt64, _ messages: [NotifyMessage]) -> Void
     ) throws(SystemError) {
         self.received = received
-        epoll = try SystemError.check("epoll_create1", nil, wsd_epoll_create())
-        stopEvent = wsd_eventfd()
-        guard stopEvent >= 0, wsd_epoll_add(epoll, stopEvent, Self.stopMark) == 0 else {
-            let code = errno
-            if stopEvent >= 0 { Glibc.close(stopEvent) }
-            Glibc.close(epoll)
-            throw SystemError(call: "eventfd", code: code)
-        }
-        do {
-            try Threads.start(named: "wsd-notify") { [self] in run() }
-        } catch {
-            Glibc.close(stopEvent)
-            Glibc.close(epoll)
-            throw error
-        }
+        thread = try EpollThread()
+        try thread.start(
+            named: "wsd-notify",
+            ready: { [self] marks in for mark in marks { take(mark) } },
+            ended: { [self] in
+                state.withLock { state in
+                    for (_, socket) in state.sockets.values { socket.close() }
+                    state = State()
+                }
+            })
     }
 
     /// Opens the socket of a key that has none.
@@ -107,18 +97,32 @@ package final class NotifyListener: Sendable {
     /// - Returns: the value of `NOTIFY_SOCKET`.
     package func open(_ key: UInt64) throws(SystemError) -> String {
         let socket = try NotifySocket()
-        let failure = state.withLock { state -> Int32? in
-            if state.isStopped { return ECANCELED }
+        try adopt(socket, for: key)
+        return socket.address
+    }
+
+    /// Listens at a socket, which is the listener's from here on, also when it throws.
+    package func adopt(_ socket: NotifySocket, for key: UInt64) throws(SystemError) {
+        let failure = state.withLock { state -> Int32 in
+            if thread.isStopped { return ECANCELED }
             if state.marks[key] != nil { return EEXIST }
             state.lastMark += 1
-            guard wsd_epoll_add(epoll, socket.descriptor, state.lastMark) == 0 else { return errno }
+            let code = thread.watch(socket.descriptor, mark: state.lastMark)
+            guard code == 0 else { return code }
             state.sockets[state.lastMark] = (key, socket)
             state.marks[key] = state.lastMark
-            return nil
+            return 0
         }
-        guard let failure else { return socket.address }
+        guard failure != 0 else { return }
         socket.close()
         throw SystemError(call: "epoll_ctl", code: failure)
+    }
+
+    /// Open sockets by their keys.
+    package var sockets: [UInt64: NotifySocket] {
+        state.withLock { state in
+            Dictionary(uniqueKeysWithValues: state.sockets.values.map { ($0.key, $0.socket) })
+        }
     }
 
     /// Closes the socket of a key. What has been taken from it may still be told.
@@ -130,33 +134,16 @@ package final class NotifyListener: Sendable {
         }
     }
 
-    /// Ends the thread and closes all sockets.
-    package func stop() {
-        let isFirst = state.withLock { state in
-            defer { state.isStopped = true }
-            return !state.isStopped
-        }
-        guard isFirst else { return }
-        var one: UInt64 = 1
-        _ = write(stopEvent, &one, MemoryLayout<UInt64>.size)
-    }
+    /// Nothing is taken any more until ``release()``: messages wait in their sockets (``isQuiet``).
+    package func hold() { thread.hold() }
+    package func release() { thread.release() }
+    package var isQuiet: Bool { thread.isQuiet }
 
-    private func run() {
-        let capacity = 64
-        var marks = [UInt64](repeating: 0, count: capacity)
-        while true {
-            let count = Int(wsd_epoll_wait(epoll, &marks, Int32(capacity)))
-            guard count > 0, !marks[..<count].contains(Self.stopMark) else { break }
-            for mark in marks[..<count] {
-                let taken = state.withLock { state in state.sockets[mark].map { ($0.key, $0.socket.receive()) } }
-                if let (key, messages) = taken, !messages.isEmpty { received(key, messages) }
-            }
-        }
-        state.withLock { state in
-            for (_, socket) in state.sockets.values { socket.close() }
-            state = State(isStopped: true)
-            Glibc.close(epoll)
-            Glibc.close(stopEvent)
-        }
+    /// Ends the thread and closes all sockets.
+    package func stop() { thread.stop() }
+
+    private func take(_ mark: UInt64) {
+        let taken = state.withLock { state in state.sockets[mark].map { ($0.key, $0.socket.receive()) } }
+        if let (key, messages) = taken, !messages.isEmpty { received(key, messages) }
     }
 }

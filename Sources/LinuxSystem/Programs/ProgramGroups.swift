@@ -24,6 +24,7 @@ package struct ProgramGroups: Sendable {
         guard let usable else { return nil }
         folder = usable
         self.token = token
+        Self.countMemory(in: usable)
     }
 
     /// Makes an empty group.
@@ -73,13 +74,7 @@ package struct ProgramGroup: Hashable, Sendable {
     }
 
     /// Of all that ever were in it; `nil`: not known.
-    var cpuTime: Duration? {
-        for line in (ProcFile.text("\(folder)/cpu.stat") ?? "").split(separator: "\n")
-        where line.hasPrefix("usage_usec ") {
-            return Int64(line.dropFirst("usage_usec ".count)).map { .microseconds($0) }
-        }
-        return nil
-    }
+    var cpuTime: Duration? { count("usage_usec", in: "cpu.stat").map { .microseconds($0) } }
 
     /// Removes it and what is below it. Nothing while a process is in it.
     package func remove() {
@@ -88,6 +83,9 @@ package struct ProgramGroup: Hashable, Sendable {
 
     /// Itself first.
     private func folders(of folder: String, depth: Int) -> [String] {
+        // Its own two links (inode(7)) and none from a folder in it: that need not be listed.
+        var status = stat()
+        if lstat(folder, &status) == 0, status.st_nlink == 2 { return [folder] }
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }
         var found = [folder]

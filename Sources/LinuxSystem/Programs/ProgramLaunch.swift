@@ -63,8 +63,9 @@ package struct ProgramLaunch: Equatable, Sendable {
     }
 }
 
-/// Makes the tags of one supervisor: a random word and the instance's number. A stranger cannot guess one.
-package struct ProgramTags: Sendable {
+/// Makes the tags of one supervisor: a random word, the instance's number and another random word. Neither a stranger can guess one,
+/// nor a program, which knows its own, that of another.
+package struct ProgramTags: Codable, Sendable {
     /// Name of the variable that carries it.
     package static let variable = "WSD_INSTANCE"
 
@@ -75,7 +76,10 @@ package struct ProgramTags: Sendable {
         token = String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
-    package func tag(of instance: InstanceID) -> String { "\(token)-\(instance.rawValue)" }
+    /// Another one at each call.
+    package func tag(of instance: InstanceID) -> String {
+        "\(token)-\(instance.rawValue)-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    }
 }
 
 /// The form in which a launch travels to the role: fields that each end with a NUL, which none of them can hold; a list after the

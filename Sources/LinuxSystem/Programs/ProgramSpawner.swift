@@ -31,7 +31,7 @@ package enum ProgramSpawner {
         guard let bytes = LaunchText.encode(launch, parent: getpid()), bytes.count <= LaunchText.maxBytes,
             launch.listeners.count <= LaunchReader.maxListeners, !launch.command.isEmpty
         else { throw SystemError(call: "start", code: EINVAL, subject: launch.command.first) }
-        let file = try memoryFile(bytes)
+        let file = try MemoryFile.make(bytes, name: launchName)
         defer { Descriptors.close(file) }
         let status = try Descriptors.pipe()
         defer { Descriptors.close(status.write) }
@@ -63,21 +63,5 @@ package enum ProgramSpawner {
     /// What the dynamic linker needs to start this image again.
     static var libraryEnvironment: [String] {
         getenv("LD_LIBRARY_PATH").map { ["LD_LIBRARY_PATH=\(String(cString: $0))"] } ?? []
-    }
-
-    static func memoryFile(_ bytes: [UInt8]) throws(SystemError) -> Int32 {
-        let file = try SystemError.check("memfd_create", nil, wsd_memfd(launchName, bytes.count))
-        var written = 0
-        while written < bytes.count {
-            let count = bytes[written...].withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, written) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                let error = SystemError(call: "write", code: errno, subject: "a memory file")
-                Descriptors.close(file)
-                throw error
-            }
-            written += count
-        }
-        return file
     }
 }

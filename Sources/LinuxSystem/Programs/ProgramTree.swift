@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// The process of a program from which a tree begins. Names it for good: a pid is given out again.
-package struct ProgramTreeRoot: Hashable, Sendable {
+package struct ProgramTreeRoot: Hashable, Codable, Sendable {
     /// Also the number of its session.
     package var pid: Int32
     /// Clock ticks since the machine started.
@@ -22,10 +22,11 @@ package struct ProgramTreeRoot: Hashable, Sendable {
     }
 }
 
-package struct ProgramTreeFigures: Hashable, Sendable {
+package struct ProgramTreeFigures: Hashable, Codable, Sendable {
     /// Living processes.
     package var count: Int
-    /// Sum over the processes; pages that they share count for each.
+    /// What the control group counts (``ProgramGroup/memory``); without one the resident bytes of all processes, where pages that
+    /// they share count for each.
     package var residentBytes: Int
     /// May fall when a process ends that nobody waited for.
     package var cpuTime: Duration
@@ -41,7 +42,7 @@ package struct ProgramTreeFigures: Hashable, Sendable {
 ///
 /// Without a control group a process is lost that, between two looks, leaves the session, loses its parent and has no tag (an
 /// emptied or overwritten environment).
-package struct ProgramTree: Sendable {
+package struct ProgramTree: Codable, Sendable {
     /// Rounds of one ``killAll()``: each finds what was forked during the one before.
     static let maxRounds = 16
 
@@ -50,10 +51,14 @@ package struct ProgramTree: Sendable {
     private var seen: [Int32: UInt64] = [:]
     /// Their sessions, and those that they may have begun since.
     private var seenSessions: Set<Int32> = []
+    private var measured: Measured?
 
     package init(root: ProgramTreeRoot) {
         self.root = root
     }
+
+    /// Where ``ProcessTableReader`` has to look: the root, and members at the last look.
+    package var known: [Int32] { seen.keys + [root.pid] }
 
     /// Living processes, in no order.
     package mutating func processes(in table: ProcessTable) -> [Int32] {
@@ -62,11 +67,17 @@ package struct ProgramTree: Sendable {
 
     package mutating func figures(in table: ProcessTable) -> ProgramTreeFigures {
         let members = members(in: table)
-        let ticks = members.reduce(0) { $0 &+ $1.cpuTicks }
-        let summed = Duration.nanoseconds(ticks &* (1_000_000_000 / Self.ticksPerSecond))
-        return ProgramTreeFigures(
-            count: members.count, residentBytes: members.reduce(0) { $0 &+ $1.residentPages } &* Self.pageSize,
+        let state = MemberState(
+            count: members.count, cpuTicks: members.reduce(0) { $0 &+ $1.cpuTicks },
+            residentPages: members.reduce(0) { $0 &+ $1.residentPages })
+        // At rest its control group, with several files, is not asked again.
+        if let measured, measured.state == state { return measured.figures }
+        let summed = Duration.nanoseconds(state.cpuTicks &* (1_000_000_000 / Self.ticksPerSecond))
+        let figures = ProgramTreeFigures(
+            count: state.count, residentBytes: group?.memory ?? state.residentPages &* Self.pageSize,
             cpuTime: max(summed, group?.cpuTime ?? .zero))
+        measured = Measured(state: state, figures: figures)
+        return figures
     }
 
     /// Sends a signal to every process once.
@@ -140,7 +151,9 @@ package struct ProgramTree: Sendable {
             take(root.pid)
         }
         for (pid, startTime) in seen where table.entries[pid]?.startTime == startTime { take(pid) }
-        for pid in group?.processes ?? [] { take(pid) }
+        if table.hasNew {
+            for pid in group?.processes ?? [] { take(pid) }
+        }
         // A daemon's second fork stays in the session of the first, which has ended. Only its own orphans come to this process.
         for pid in table.children[own] ?? [] {
             if let entry = table.entries[pid], seenSessions.contains(entry.session) { take(pid) }
@@ -168,6 +181,18 @@ package struct ProgramTree: Sendable {
         defer { close(pidfd) }
         guard ProcessTable.entry(of: entry.pid)?.startTime == entry.startTime else { return false }
         return wsd_pidfd_signal(pidfd, number) == 0
+    }
+
+    /// Sums over the members at a look.
+    private struct MemberState: Hashable, Codable {
+        var count: Int
+        var cpuTicks: Int
+        var residentPages: Int
+    }
+
+    private struct Measured: Codable {
+        var state: MemberState
+        var figures: ProgramTreeFigures
     }
 
     private static let pageSize = sysconf(Int32(_SC_PAGESIZE))

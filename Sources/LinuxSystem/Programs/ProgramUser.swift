@@ -80,6 +80,18 @@ struct ProgramUser {
     }
 }
 
+/// Whom a program runs as, seen from this process.
+package enum ProgramAccount {
+    /// Whether a program's user is another than this process's. One that is not known here is.
+    package static func isAnother(_ user: String?) -> Bool { ProgramUser.localID(of: user) != getuid() }
+
+    /// Whether what a user says can be a program's word: that of root, of this process's user, or of the user that the program was
+    /// started as or has become.
+    package static func maySpeak(_ uid: UInt32, for root: ProgramTreeRoot) -> Bool {
+        uid == 0 || uid == geteuid() || uid == root.user || uid == ProcessTable.realUser(of: root.pid)
+    }
+}
+
 /// Why a program could not be executed: words that go on after “it cannot start: ”.
 struct ProgramFailure: Error, Equatable, CustomStringConvertible {
     var description: String

@@ -3,7 +3,7 @@ import Glibc
 package import Model
 
 /// A listening socket: CLOEXEC, non-blocking, without `SO_REUSEPORT`. Whoever holds it closes it.
-package struct ListeningSocket: Hashable, Sendable {
+package struct ListeningSocket: Hashable, Codable, Sendable {
     package var descriptor: Int32
     /// Where it really listens: with the port that the kernel chose, and a numeric address.
     package var address: ListenAddress
@@ -34,6 +34,22 @@ package struct ListeningSocket: Hashable, Sendable {
 
     package func close() {
         Glibc.close(descriptor)
+    }
+
+    /// Somebody who connects gets here. Whoever has a copy may have shut it down, or removed its file.
+    package var isReachable: Bool {
+        var (listens, size) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens != 0 else {
+            return false
+        }
+        return hasFile
+    }
+
+    /// Or needs none.
+    package var hasFile: Bool {
+        guard ownsFile, case .unix(let path) = address else { return true }
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
     /// Nobody gets through any more, and the address is free, even while other processes (a service manager) have copies open.

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// The right to the path is an exclusive lock (flock(2)) on `<path>.lock`, which the kernel gives back however the process ends.
 /// Whoever has the lock may replace the socket's file.
-package struct UnixListener: Sendable {
+package struct UnixListener: Codable, Sendable {
     /// Listening; CLOEXEC, non-blocking. Closed by ``close()``, or by whoever adopts it.
     package let descriptor: Int32
     package let path: String
@@ -44,6 +44,9 @@ package struct UnixListener: Sendable {
         self.group = group
         file = FileIdentity(path: path)
     }
+
+    /// What has to stay open for the path to be held.
+    package var descriptors: [Int32] { [descriptor, lock] }
 
     /// Binds the path anew when somebody removed the socket's file, and takes the lock anew when that one is gone, too.
     ///
@@ -123,7 +126,7 @@ package struct UnixListener: Sendable {
 }
 
 /// One file, whatever it is called. `nil`: there is none, or it cannot be seen.
-private struct FileIdentity: Hashable, Sendable {
+private struct FileIdentity: Hashable, Codable, Sendable {
     let device: UInt64
     let inode: UInt64
 

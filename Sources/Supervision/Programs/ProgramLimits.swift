@@ -4,6 +4,11 @@ package enum ProgramLimits {
     package static let programs = 1000
     /// An operation waits this long for a process that counts as ready because it runs: a command line that is wrong shows by then.
     package static let proof = Duration.milliseconds(500)
+    /// A process that was started after an unstable end is on probation for as long, ready or not: a program that crashes as soon
+    /// as it runs would look well in between.
+    package static let probation = Duration.seconds(1)
+    /// From one start in a place to the next that follows from its end, at least: also where any end counts as stable.
+    package static let startInterval = Duration.milliseconds(100)
     /// From one question whether a process is ready to the next.
     package static let readyProbeInterval = Duration.milliseconds(200)
     /// Longest wait for one answer to it.

@@ -51,8 +51,7 @@ extension ProgramPlace {
             process.end = swept
             lastExit = reason
             let figures = figures(process, exit, isExpected: false, now: now)
-            let (then, events) = verdict(
-                exit, readyFor: readyFor, reason: reason, process.configuration, now: now, &random)
+            let (then, events) = verdict(exit, readyFor: readyFor, reason: reason, process, now: now, &random)
             state = .ending(process, then)
             if case .finished = then { return [.event(.finished(id, process, reason: reason, figures))] }
             return [.event(.ended(id, process, reason: reason, figures))] + events
@@ -78,7 +77,7 @@ extension ProgramPlace {
                 .ended(id, process, reason: reason, figures(process, exit, isExpected: true, now: now)))
             switch then {
             case .judge(let readyFor, let why):
-                let (then, events) = judge(readyFor: readyFor, reason: why, process.configuration, now: now, &random)
+                let (then, events) = judge(readyFor: readyFor, reason: why, process, now: now, &random)
                 lastExit = why
                 state = .ending(process, then)
                 return [event] + events
@@ -113,9 +112,10 @@ extension ProgramPlace {
 
     /// What an end that nobody asked for means.
     private mutating func verdict(
-        _ exit: ProcessExit?, readyFor: Duration?, reason: String, _ configuration: ProgramConfiguration,
-        now: MonotonicTime, _ random: inout SplitMix64
+        _ exit: ProcessExit?, readyFor: Duration?, reason: String, _ process: ProgramProcess, now: MonotonicTime,
+        _ random: inout SplitMix64
     ) -> (Then, [ProgramAction]) {
+        let configuration = process.configuration
         if case .exited(let code)? = exit {
             let isWell =
                 configuration.stopExitCodes.contains(Int(code)) || (code == 0 && configuration.restart != .always)
@@ -123,7 +123,7 @@ extension ProgramPlace {
         }
         switch configuration.restart {
         case .always, .onFailure:
-            return judge(readyFor: readyFor, reason: reason, configuration, now: now, &random)
+            return judge(readyFor: readyFor, reason: reason, process, now: now, &random)
         case .never:
             failure = reason
             let why = "as `restart: never` says"
@@ -132,16 +132,18 @@ extension ProgramPlace {
     }
 
     private mutating func judge(
-        readyFor: Duration?, reason: String, _ configuration: ProgramConfiguration, now: MonotonicTime,
-        _ random: inout SplitMix64
+        readyFor: Duration?, reason: String, _ process: ProgramProcess, now: MonotonicTime, _ random: inout SplitMix64
     ) -> (Then, [ProgramAction]) {
-        let policy = RestartPolicy(configuration: configuration.backoff, neverGivesUp: false)
+        let policy = RestartPolicy(configuration: process.configuration.backoff, neverGivesUp: false)
         let decision = policy.decide(
             readyFor: readyFor, misconfigured: false, unstableEnds: &unstableEnds, random: &random)
         switch decision {
         case .atOnce:
             restartIsDue = true
-            return (.empty, [])
+            let earliest = process.spawnedAt + ProgramLimits.startInterval
+            guard now < earliest else { return (.empty, []) }
+            failure = reason
+            return (.backoff(until: earliest, reason: reason), [])
         case .after(let delay):
             restartIsDue = true
             failure = reason
@@ -226,7 +228,7 @@ extension ProgramPlace {
             return actions
         }
         if case .judge(let readyFor, let reason) = then {
-            let (verdict, events) = judge(readyFor: readyFor, reason: reason, process.configuration, now: now, &random)
+            let (verdict, events) = judge(readyFor: readyFor, reason: reason, process, now: now, &random)
             then = verdict
             actions += events
         }

@@ -79,6 +79,23 @@ extension ProgramPlace {
         isReady && processes.first?.provenAt.map { now >= $0 } ?? false
     }
 
+    /// Ready, but for too short a time after an unstable end to say so.
+    func isOnProbation(now: MonotonicTime) -> Bool {
+        guard unstableEnds > 0, case .ready(let process) = state else { return false }
+        return now - (process.executedAt ?? process.spawnedAt) < ProgramLimits.probation
+    }
+
+    /// Kept from running, or not shown to run again after an unstable end.
+    func isStruggling(now: MonotonicTime) -> Bool {
+        switch state {
+        case .backoff, .failed, .ending(_, .backoff), .ending(_, .failed): true
+        case .empty: unstableEnds > 0 && restartIsDue
+        case .starting: unstableEnds > 0
+        case .ready: isOnProbation(now: now)
+        case .replacing, .ending, .finished: false
+        }
+    }
+
     var isFinished: Bool {
         switch state {
         case .finished: true
@@ -131,9 +148,7 @@ extension ProgramPlace {
     }
 
     /// `it is started again in 2 s`.
-    static func retry(in delay: Duration) -> String {
-        delay < .milliseconds(50) ? "it is started again at once" : "it is started again in \(delay.spoken)"
-    }
+    static func retry(in delay: Duration) -> String { "it is started again \(delay.spokenWait)" }
 }
 
 // MARK: - Orders
@@ -163,6 +178,9 @@ extension ProgramPlace {
         switch state {
         case .ready(let old):
             if counts { restarts += 1 }
+            if let readyFor = old.readyFor(now: now), readyFor >= old.configuration.backoff.stableAfter {
+                unstableEnds = 0
+            }
             let successor = ProgramProcess(instance: instance, configuration: configuration, now: now)
             state = .replacing(old: old, successor: successor)
             return [.spawn(instance, id, configuration)]

@@ -19,6 +19,8 @@ package struct ProgramSnapshot: Codable, Sendable, Equatable {
     package struct Process: Codable, Sendable, Equatable {
         package var number: Int
         package var state: State
+        /// Ready, but for too short a time after an unstable end to say so.
+        package var isOnProbation = false
         /// `nil`: no process now.
         package var instance: InstanceID?
         package var pid: Int32?

@@ -8,6 +8,11 @@ extension ProgramsStateMachine {
         programs.map { snapshot($0, now: now) }
     }
 
+    /// Some program is kept from running as it is to, or has not shown yet that it does so again.
+    package func isDegraded(now: MonotonicTime) -> Bool {
+        programs.contains { $0.places.contains { $0.isStruggling(now: now) } }
+    }
+
     private func snapshot(_ program: Program, now: MonotonicTime) -> ProgramSnapshot {
         let isRunning: Bool =
             switch phase {
@@ -45,16 +50,23 @@ extension ProgramsStateMachine {
     private func problem(_ place: ProgramPlace, _ program: Program, now: MonotonicTime) -> String? {
         switch place.state {
         case .backoff(let until, let reason):
-            let next = "\(place.id) \(reason); \(ProgramPlace.retry(in: until - now))"
-            guard place.unstableEnds > 1 else { return "\(next)." }
-            return "\(next) (unstable end \(place.unstableEnds) in a row; it is given up after "
-                + "\(program.configuration.backoff.maxUnstable)). See why with `wsctl logs \(program.name)`."
+            return unstable(place, program, "\(reason); \(ProgramPlace.retry(in: until - now))")
         case .failed(let why, let reason):
             return "\(place.id) is given up \(why); the last time it \(reason). "
                 + "See why with `wsctl logs \(program.name)`; when the cause is gone: `wsctl start \(program.name)`."
-        case .empty, .starting, .ready, .replacing, .ending, .finished:
+        case .starting, .ready:
+            guard place.isStruggling(now: now), let reason = place.lastExit else { return nil }
+            return unstable(place, program, "\(reason); it has just been started again")
+        case .empty, .replacing, .ending, .finished:
             return nil
         }
+    }
+
+    /// With the advice to look into it from the second unstable end on.
+    private func unstable(_ place: ProgramPlace, _ program: Program, _ what: String) -> String {
+        guard place.unstableEnds > 1 else { return "\(place.id) \(what)." }
+        return "\(place.id) \(what) (unstable end \(place.unstableEnds) in a row; it is given up after "
+            + "\(program.configuration.backoff.maxUnstable)). See why with `wsctl logs \(program.name)`."
     }
 
     // MARK: Processes
@@ -67,7 +79,9 @@ extension ProgramsStateMachine {
         case .starting(let process):
             return departing + [row(place, .starting, process, now: now)]
         case .ready(let process):
-            return departing + [row(place, .ready, process, now: now)]
+            var ready = row(place, .ready, process, now: now)
+            ready.isOnProbation = place.isOnProbation(now: now)
+            return departing + [ready]
         case .replacing(let old, let successor):
             return departing + [row(place, .ready, old, now: now), row(place, .starting, successor, now: now)]
         case .ending(let process, _):

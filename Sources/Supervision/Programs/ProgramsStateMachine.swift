@@ -86,7 +86,8 @@ package struct ProgramsStateMachine: Codable, Sendable {
         }
         guard let known else { return nil }
         guard parts.count == 2 else { return ProgramTarget(program: known.name) }
-        return Int(parts[1]).map { ProgramTarget(program: known.name, number: $0) }
+        guard let number = Int(parts[1]), number >= 0 else { return nil }
+        return ProgramTarget(program: known.name, number: number)
     }
 
     func index(_ name: String) -> Int? { programs.firstIndex { $0.name == name } }

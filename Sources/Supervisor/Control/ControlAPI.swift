@@ -30,9 +30,16 @@ struct ControlAPI: Sendable {
         responder = router.buildResponder()
     }
 
+    /// - Parameter refusal: the answer to whatever is asked; the connection then ends.
     func respond(
-        to request: Request, access: ControlAccess, channel: any Channel, writer: consuming ResponseWriter
+        to request: Request, access: ControlAccess, refusal: ControlFailure?, channel: any Channel,
+        writer: consuming ResponseWriter
     ) async throws {
+        if let refusal {
+            var response = refusal.response()
+            response.headers[.connection] = "close"
+            return try await writer.write(response: response.head, body: response.body)
+        }
         let context = ControlContext(
             source: ControlRequestSource(logger: logger, channel: channel, access: access))
         let response = await answer(to: request, context)
@@ -90,13 +97,17 @@ struct ControlContext: RequestContext {
 
 extension ControlContext {
     /// Reads a JSON body.
-    func body<Value: Decodable>(of request: Request, as type: Value.Type, example: String) async throws -> Value {
+    /// - Parameter ifEmpty: what a request without a body means; `nil`: nothing.
+    func body<Value: Decodable>(
+        of request: Request, as type: Value.Type, example: String, ifEmpty: Value? = nil
+    ) async throws -> Value {
         let buffer: ByteBuffer
         do {
             buffer = try await request.body.collect(upTo: ControlAPI.maxBody)
         } catch is NIOTooManyBytesError {
             throw ControlFailure.tooLarge("The body is larger than \(ControlAPI.maxBody) bytes.")
         }
+        if let ifEmpty, buffer.readableBytes == 0 { return ifEmpty }
         do {
             return try ControlJSON.decode(type, from: buffer)
         } catch {

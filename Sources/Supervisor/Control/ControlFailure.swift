@@ -34,6 +34,10 @@ struct ControlFailure: Error, HTTPResponseError, Equatable {
         Self(status: .serviceUnavailable, error: ControlError(code: "unavailable", message: message))
     }
 
+    static func unprocessable(_ message: String) -> Self {
+        Self(status: .unprocessableContent, error: ControlError(code: "impossible", message: message))
+    }
+
     static func methodNotAllowed(_ message: String, allowed: [String]) -> Self {
         Self(status: .methodNotAllowed, error: ControlError(code: "bad_request", message: message), allowed: allowed)
     }

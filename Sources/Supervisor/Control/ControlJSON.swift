@@ -67,6 +67,8 @@ struct NDJSONWriter {
         guard buffer.readableBytes > 0 else { return }
         try await writer.write(buffer)
         buffer = ByteBuffer()
+        // Between two pieces of a long list others have their turn.
+        await Task.yield()
     }
 }
 

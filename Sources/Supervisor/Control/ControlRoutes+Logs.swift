@@ -1,9 +1,11 @@
+internal import ConfigurationFile
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import LinuxSystem
 import Model
 import NIOCore
+import Supervision
 import Wire
 
 extension ControlRoutes {
@@ -16,7 +18,7 @@ extension ControlRoutes {
     /// supervisor in its place that counts what is missing (field `log.skipped`).
     @Sendable func logs(_ request: Request, _ context: ControlContext) async throws -> Response {
         let names: Set<String> = [
-            "follow", "lines", "worker", "program", "stream", "source", "level", "since", "grep", "after",
+            "follow", "lines", "target", "worker", "program", "stream", "source", "level", "since", "grep", "after",
         ]
         let query = try QueryParameters(request.uri, names: names)
         var filter = LogFilter(
@@ -38,6 +40,9 @@ extension ControlRoutes {
         let unlimited = filter.since != nil || after != nil
         let limit = try query.integer("lines", in: 0...1_000_000) ?? (unlimited ? Int.max : Self.defaultLines)
         let follow = try query.flag("follow")
+
+        let words = (query.text("target") ?? "").split(separator: ",").map(String.init)
+        filter.targets = try await driver.run { try $0.logTargets(words) }
 
         let (first, start) = try await driver.run { [filter] driver in
             (driver.log.store.tail(filter, limit: limit, after: after), driver.log.store.end())
@@ -78,5 +83,61 @@ extension ControlRoutes {
             worker: nil,
             pid: 0, level: .warning, message: "Log lines are missing here: this reader was too slow",
             fields: ["log.skipped": String(count)])
+    }
+}
+
+extension FleetDriver {
+    /// What the words mean. A program that is gone is known as long as lines of it are kept.
+    ///
+    /// - Returns: empty: everybody.
+    func logTargets(_ words: [String]) throws(ControlFailure) -> [LogTarget] {
+        guard words.count <= Self.maxTargets else {
+            throw .badRequest("A request may name \(Self.maxTargets) programs at most.")
+        }
+        guard !words.contains("all") else { return [] }
+        var targets: [LogTarget] = []
+        for word in words {
+            let target = try logTarget(word)
+            if !targets.contains(target) { targets.append(target) }
+        }
+        return targets
+    }
+
+    private func logTarget(_ word: String) throws(ControlFailure) -> LogTarget {
+        switch word {
+        case LogSource.supervisorName: return .source(word)
+        case SlotID.hub.description: return .hub
+        case "workers", "0": return .workers
+        default: break
+        }
+        if word.hasPrefix("worker:") { return try workerTarget(word) }
+        if let known = programs.machine.resolve(word) {
+            guard let number = known.number else { return .program(known.program) }
+            let process = ProgramProcessID(program: known.program, number: number)
+            let wanted = programs.statuses().first { $0.name == known.program }?.wanted ?? 0
+            guard (1...max(1, wanted)).contains(number) || hasLines(.process(process)) else {
+                throw ControlFailure(ProgramRefusal.noSuchProcess(process))
+            }
+            return .process(process)
+        }
+        if let gone = [LogTarget.program(word), .source(word)].first(where: hasLines) { return gone }
+        let refusal = ProgramRefusal.unknown(word).description
+        let others = [LogSource.supervisorName, SlotID.hub.description, "workers"]
+        guard let near = Suggestion.nearest(to: word, among: programs.names + others) else { throw .notFound(refusal) }
+        throw .notFound("\(refusal) Did you mean \(near)?")
+    }
+
+    private func workerTarget(_ word: String) throws(ControlFailure) -> LogTarget {
+        guard let number = Int(word.dropFirst("worker:".count)), (1...Int(UInt16.max)).contains(number) else {
+            throw .badRequest("“\(word)” is no worker: `worker:2` is the second.")
+        }
+        guard number <= machine.workersWanted || hasLines(.worker(number)) else {
+            throw .notFound("There is no worker \(number). `wsctl workers` shows those there are.")
+        }
+        return .worker(number)
+    }
+
+    private func hasLines(_ target: LogTarget) -> Bool {
+        !log.store.tail(LogFilter(targets: [target]), limit: 1).isEmpty
     }
 }

@@ -61,7 +61,10 @@ extension ControlRoutes {
 
     /// Starts an operation and answers with its progress. It goes on when nobody listens any more.
     private func perform(_ request: OperationRequest) async throws -> Response {
-        let progress = try await driver.run { try $0.begin(request) }
+        let progress = try await driver.run { driver in
+            if case .stop = request {} else { try driver.checkIsOurs() }
+            return try driver.begin(request)
+        }
         return ControlJSON.stream { lines in
             for await step in progress {
                 try await lines.write(step)

@@ -3,6 +3,7 @@ import Hummingbird
 import HummingbirdCore
 import Model
 import NIOCore
+import NIOPosix
 import Supervision
 import Wire
 
@@ -50,12 +51,20 @@ extension ControlRoutes {
         } catch is NIOTooManyBytesError {
             throw ControlFailure.tooLarge("The body is larger than \(ControlAPI.maxBody) bytes.")
         }
-        guard let text = body.getString(at: body.readerIndex, length: body.readableBytes), ControlJSON.isJSON(text)
-        else {
-            throw ControlFailure.badRequest(
-                #"The body must be a JSON object like {"name":"api","command":["node","app.js"]}."#)
+        // A large entry takes seconds to read, and nobody else is to wait for that.
+        let read = try await NIOSingletons.posixBlockingThreadPool.runIfActive { Self.entry(body) }
+        let program = try read.get()
+        return answer(try await driver.run { try $0.addProgram(program) })
+    }
+
+    private static func entry(_ body: ByteBuffer) -> Result<ProgramConfiguration, ControlFailure> {
+        Result { () throws(ControlFailure) in
+            guard let text = body.getString(at: body.readerIndex, length: body.readableBytes), ControlJSON.isJSON(text)
+            else {
+                throw .badRequest(#"The body must be a JSON object like {"name":"api","command":["node","app.js"]}."#)
+            }
+            return try FleetDriver.program(text)
         }
-        return answer(try await driver.run { try $0.addProgram(text) })
     }
 
     private func operate(_ word: String, _ request: Request, _ context: ControlContext) async throws -> Response {

@@ -16,7 +16,7 @@ struct ControlRoutes: Sendable {
     }
 
     /// Methods of every path, for 404 and 405.
-    static let methods = [programMethods, eventMethods, flushMethods].reduce(serviceMethods) {
+    static let methods = [programMethods, eventMethods, flushMethods, upgradeMethods].reduce(serviceMethods) {
         $0.merging($1) { own, _ in own }
     }
 
@@ -48,7 +48,7 @@ struct ControlRoutes: Sendable {
             Route(method: .post, path: "/v1/stop", handle: stop),
             Route(method: .post, path: "/v1/kick", handle: kick),
             Route(method: .post, path: "/v1/publish", handle: publish),
-        ] + programRoutes + eventRoutes + [flushRoute]
+        ] + programRoutes + eventRoutes + [flushRoute, upgradeRoute]
     }
 
     // MARK: - Looking
@@ -60,7 +60,12 @@ struct ControlRoutes: Sendable {
 
     @Sendable private func version(_ request: Request, _ context: ControlContext) async throws -> Response {
         _ = try QueryParameters(request.uri, names: [])
-        return ControlJSON.response(VersionAnswer(version: WsdVersion.current, pid: try await driver.run { $0.pid }))
+        return ControlJSON.response(
+            try await driver.run { driver in
+                VersionAnswer(
+                    version: WsdVersion.current, pid: driver.pid, program: driver.setup.program,
+                    takeovers: driver.setup.takeovers)
+            })
     }
 
     @Sendable private func workers(_ request: Request, _ context: ControlContext) async throws -> Response {

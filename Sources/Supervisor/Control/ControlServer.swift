@@ -7,8 +7,15 @@ import NIOPosix
 
 /// Serves the control API on a bound and listening Unix socket. Confined to the event loop.
 final class ControlServer {
-    /// Connections at a time; further ones are closed at once. The workers' live connections are among them.
+    /// Connections at a time; further ones are told so and closed. The workers' live connections are among them.
     static let maxConnections = 1024
+    /// Those of users who may not change anything, together and of each: the others always find room.
+    static let maxOthers = 256
+    static let maxOthersPerUser = 64
+    /// Connections that are being told so; further ones are closed at once.
+    static let maxRefused = 16
+    /// One of those is closed after this time, whatever its peer does.
+    static let refusalTimeout = TimeAmount.seconds(2)
     /// A connection without a request is closed after this time.
     static let idleTimeout = TimeAmount.seconds(60)
     static let maxHeaderSize = 16 * 1024
@@ -19,6 +26,7 @@ final class ControlServer {
     private let executor: EventLoopTaskExecutor
     private var listener: (any Channel)?
     private var connections: [ObjectIdentifier: any Channel] = [:]
+    private var places = ControlPlaces()
 
     init(eventLoop: any EventLoop, api: ControlAPI, logger: Logger) {
         self.eventLoop = eventLoop
@@ -29,11 +37,11 @@ final class ControlServer {
 
     /// Takes over `socket` and accepts from now on.
     ///
-    /// - Parameter access: what the peer of an accepted socket may do.
-    func start(socket: CInt, access: @escaping @Sendable (CInt) -> ControlAccess) -> EventLoopFuture<Void> {
+    /// - Parameter peer: who is at the other end of an accepted socket.
+    func start(socket: CInt, peer: @escaping @Sendable (CInt) -> ControlPeer) -> EventLoopFuture<Void> {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         return ServerBootstrap(group: eventLoop)
-            .childChannelInitializer { channel in bound.value.accepted(channel, access) }
+            .childChannelInitializer { channel in bound.value.accepted(channel, peer) }
             .withBoundSocket(socket)
             .map { bound.value.listener = $0 }
     }
@@ -55,30 +63,36 @@ final class ControlServer {
     }
 
     private func accepted(
-        _ channel: any Channel, _ access: @escaping @Sendable (CInt) -> ControlAccess
+        _ channel: any Channel, _ peer: @escaping @Sendable (CInt) -> ControlPeer
     ) -> EventLoopFuture<Void> {
-        guard connections.count < Self.maxConnections else {
-            return eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
-        }
-        let key = ObjectIdentifier(channel)
-        connections[key] = channel
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        channel.closeFuture.whenComplete { _ in bound.value.connections[key] = nil }
-
-        let allowed: ControlAccess
+        let found: ControlPeer?
         do {
-            allowed =
-                try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable { (socket: CInt) in access(socket) }
-                ?? .none
+            found = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable { (socket: CInt) in peer(socket)
+            }
         } catch {
             return eventLoop.makeFailedFuture(error)
         }
+        let peer = found ?? ControlPeer(access: .none)
+        let place = places.take(for: peer)
+        guard place != .none else { return eventLoop.makeFailedFuture(ChannelError.operationUnsupported) }
+        let key = ObjectIdentifier(channel)
+        connections[key] = channel
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        channel.closeFuture.whenComplete { _ in
+            bound.value.connections[key] = nil
+            bound.value.places.leave(place)
+        }
+        let refusal = place.refusal
+        if refusal != nil {
+            eventLoop.scheduleTask(in: Self.refusalTimeout) { channel.close(promise: nil) }
+        }
         let http = HTTP1Channel(
             responder: { [api] request, writer, channel in
-                try await api.respond(to: request, access: allowed, channel: channel, writer: writer)
+                try await api.respond(
+                    to: request, access: peer.access, refusal: refusal, channel: channel, writer: writer)
             },
             configuration: .init(
-                idleTimeout: Self.idleTimeout,
+                idleTimeout: refusal == nil ? Self.idleTimeout : Self.refusalTimeout,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: Self.maxHeaderSize, maxHeaderListSize: Self.maxHeaderSize,
                     maxHeaderFieldCount: 100)

@@ -40,11 +40,14 @@ struct QueryParameters {
         guard let text = text(name) else { return nil }
         let unit = text.hasSuffix("m") ? 60 : 1
         let digits = text.hasSuffix("m") || text.hasSuffix("s") ? String(text.dropLast()) : text
-        guard let count = Int(digits), count <= range.upperBound, range.contains(count * unit) else {
+        // Neither bound may be left on the way: a product may overflow.
+        guard let (seconds, isTooMuch) = Int(digits)?.multipliedReportingOverflow(by: unit), !isTooMuch,
+            range.contains(seconds)
+        else {
             throw .badRequest(
                 "“\(name)” must be a time from \(range.lowerBound)s to \(range.upperBound)s, not “\(text)”.")
         }
-        return count * unit
+        return seconds
     }
 
     /// `1`, `true` or the bare name; `0` or `false`.

@@ -38,6 +38,9 @@ final class EventCenter {
         eventLoop.scheduleTask(in: Self.wakeDelay) { bound.value.wake() }
     }
 
+    /// Goes on where the program before this one ended.
+    func resume(_ kept: [ServiceEvent], after sequence: Int) { store.resume(kept, after: sequence) }
+
     /// Done when there may be new events.
     func next() -> EventLoopFuture<Void> {
         let promise = eventLoop.makePromise(of: Void.self)

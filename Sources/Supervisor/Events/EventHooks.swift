@@ -109,6 +109,23 @@ final class EventHooks {
         begin()
     }
 
+    /// Nothing more is carried out until it is `false` again; see ``isResting``.
+    var isHeld = false {
+        didSet { begin() }
+    }
+
+    /// Nothing is being carried out.
+    var isResting: Bool { running == 0 }
+
+    /// What waits for each hook, in the order of the configuration.
+    var waiting: [[ServiceEvent]] { hooks.map { Array($0.waiting) } }
+
+    /// Takes over what waited for these hooks. After ``configure(_:)``.
+    func resume(_ waiting: [[ServiceEvent]]) {
+        for (hook, events) in zip(hooks, waiting) { hook.waiting.append(contentsOf: events) }
+        begin()
+    }
+
     /// Nothing is to be carried out, or being carried out.
     var isIdle: Bool { running == 0 && (hooks + former).allSatisfy(\.waiting.isEmpty) }
 
@@ -129,7 +146,7 @@ final class EventHooks {
 
     private func begin() {
         for hook in former + hooks where !hook.isRunning {
-            guard running < Self.maxRunning else { return }
+            guard running < Self.maxRunning, !isHeld else { return }
             guard let event = hook.waiting.popFirst() else { continue }
             hook.isRunning = true
             running += 1

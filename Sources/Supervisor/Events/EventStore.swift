@@ -24,6 +24,18 @@ struct EventStore: Sendable {
         return event
     }
 
+    /// Takes what another store kept, oldest first, before anything of its own.
+    mutating func resume(_ kept: [ServiceEvent], after sequence: Int) {
+        for event in kept {
+            lastSequence = event.sequence - 1
+            _ = append(event)
+        }
+        lastSequence = max(lastSequence, sequence)
+    }
+
+    /// All that are kept, oldest first.
+    var all: [ServiceEvent] { events.map(\.event) }
+
     /// Of the newest one; 0: there was none.
     var end: Int { lastSequence }
 

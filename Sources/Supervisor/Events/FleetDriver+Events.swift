@@ -14,12 +14,16 @@ extension FleetDriver {
 
     /// Before anything happens.
     func tellBeginning() {
-        let bound = NIOLoopBound(events, eventLoop: eventLoop)
-        programs.told = { bound.value.take($0) }
+        followPrograms()
         events.hooks?.configure(configuration.configuration.onEvent)
         events.take(
             .service(.starting), .info, "Service starts", ["version": WsdVersion.current, "process.pid": String(pid)])
         tellConfiguration()
+    }
+
+    func followPrograms() {
+        let bound = NIOLoopBound(events, eventLoop: eventLoop)
+        programs.told = { bound.value.take($0) }
     }
 
     /// The configuration is the running one from now on.

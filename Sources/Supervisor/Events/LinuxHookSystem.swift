@@ -93,13 +93,10 @@ final class LinuxHookSystem: EventHookSystem {
     }
 
     private func adopt(_ descriptor: CInt, _ source: LogSource) {
-        let bound = NIOLoopBound(LogPump(log: log, source: source, clock: MonotonicTime.now), eventLoop: eventLoop)
-        NIOPipeBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { _ in Descriptors.close(descriptor) }
+        let pump = LogPump(log: log, source: source, clock: MonotonicTime.now)
+        AdoptedDescriptor.read(descriptor, on: eventLoop) { channel in
+            try channel.pipeline.syncOperations.addHandler(pump)
+        }
     }
 
     private func later(_ done: @escaping (String?) -> Void, _ failure: String?) {

@@ -18,6 +18,8 @@ final class Child {
     var linkEnded = false
     /// The process has ended.
     var exit: ProcessExit?
+    /// Messages that were not taken by the kernel yet.
+    private(set) var unsent = 0
     /// Of its hello.
     var boot: BootID?
     /// Hello was valid: it may be asked and told things.
@@ -49,7 +51,9 @@ final class Child {
     /// Sends one line. `false`: the link has ended, or the message is longer than a line may be.
     @discardableResult func send(_ message: SupervisorMessage) -> Bool {
         guard let link, !linkEnded, let line = try? ChildLinkCodec.encode(message) else { return false }
-        link.writeAndFlush(line, promise: nil)
+        unsent += 1
+        let bound = NIOLoopBound(self, eventLoop: link.eventLoop)
+        link.writeAndFlush(line).whenComplete { _ in bound.value.unsent -= 1 }
         return true
     }
 

@@ -10,16 +10,24 @@ final class ChildLinkHandler: ChannelInboundHandler {
 
     private let received: (ChildMessage) -> Void
     private let ended: (_ reason: String?) -> Void
-    private var decoder = ChildLinkDecoder<ChildMessage>()
+    private var decoder: ChildLinkDecoder<ChildMessage>
     private var reason: String?
 
     /// - Parameters:
+    ///   - unread: what the program before this one had read of a message.
     ///   - received: each message, in order.
     ///   - ended: once, when nothing more comes. With a reason: the child broke the protocol.
-    init(received: @escaping (ChildMessage) -> Void, ended: @escaping (_ reason: String?) -> Void) {
+    init(
+        unread: ByteBuffer = ByteBuffer(), received: @escaping (ChildMessage) -> Void,
+        ended: @escaping (_ reason: String?) -> Void
+    ) {
+        decoder = ChildLinkDecoder(unread: unread)
         self.received = received
         self.ended = ended
     }
+
+    /// Bytes that belong to no message yet.
+    var unread: ByteBuffer { decoder.unread }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard reason == nil else { return }

@@ -26,7 +26,8 @@ struct ChildQueries {
     }
 
     private var queries: [Int: Query] = [:]
-    private var lastID = 0
+    /// Numbers of questions are given once, over takeovers, too: an answer may be on its way.
+    var lastID = 0
 
     var isFull: Bool { queries.count >= Self.maxOpen }
 

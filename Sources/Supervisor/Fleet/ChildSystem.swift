@@ -12,6 +12,9 @@ protocol ChildSystem: AnyObject {
     /// - Parameter exited: called once, later, on the event loop.
     func spawn(_ configuration: ChildConfiguration, exited: @escaping (ProcessExit) -> Void) throws -> LaunchedChild
 
+    /// Watches a child that the program before this one started in this process.
+    func adopt(_ instance: InstanceID, pid: Int32, exited: @escaping (ProcessExit) -> Void) throws
+
     /// SIGKILL. Nothing when the process has ended.
     func kill(_ instance: InstanceID)
 

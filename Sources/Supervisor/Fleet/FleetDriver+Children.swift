@@ -33,34 +33,22 @@ extension FleetDriver {
         adoptLink(launched.link, child)
     }
 
-    private func adoptLog(_ descriptor: CInt, _ pump: LogPump) {
-        let bound = NIOLoopBound(pump, eventLoop: eventLoop)
-        NIOPipeBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { _ in Descriptors.close(descriptor) }
+    func adoptLog(_ descriptor: CInt, _ pump: LogPump) {
+        AdoptedDescriptor.read(descriptor, on: eventLoop) { channel in
+            try channel.pipeline.syncOperations.addHandler(pump)
+        }
     }
 
-    private func adoptLink(_ descriptor: CInt, _ child: Child) {
-        let bound = NIOLoopBound((driver: self, child: child), eventLoop: eventLoop)
-        ClientBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let (driver, child) = bound.value
-                    let handler = ChildLinkHandler(
-                        received: { driver.received($0, from: child) },
-                        ended: { driver.linkEnded(child, reason: $0) })
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                    child.link = channel
-                }
-            }
-            .withConnectedSocket(descriptor)
-            .whenFailure { _ in
-                Descriptors.close(descriptor)
-                bound.value.driver.linkEnded(bound.value.child, reason: "The link could not be set up")
-            }
+    func adoptLink(_ descriptor: CInt, _ child: Child, unread: ByteBuffer = ByteBuffer()) {
+        AdoptedDescriptor.connected(descriptor, on: eventLoop) { [self] channel in
+            let handler = ChildLinkHandler(
+                unread: unread, received: { self.received($0, from: child) },
+                ended: { self.linkEnded(child, reason: $0) })
+            try channel.pipeline.syncOperations.addHandler(handler)
+            child.link = channel
+        } failed: { [self] _ in
+            linkEnded(child, reason: "The link could not be set up")
+        }
     }
 
     // MARK: - What a child says
@@ -117,7 +105,7 @@ extension FleetDriver {
 
     // MARK: - Its end
 
-    private func processEnded(_ instance: InstanceID, _ exit: ProcessExit) {
+    func processEnded(_ instance: InstanceID, _ exit: ProcessExit) {
         guard let child = children[instance], child.exit == nil else { return }
         child.exit = exit
         system.clearBoard(of: child.slot, instance: instance)

@@ -8,9 +8,9 @@ extension FleetDriver {
     func status() -> ServiceStatus {
         let now = now()
         var snapshot = machine.snapshot(now: now)
-        let problems = [log.problem].compactMap(\.self) + childProblems
+        let problems = [log.problem, self.programs.memoryProblem].compactMap(\.self) + childProblems
+        let isDegraded = !problems.isEmpty || self.programs.isDegraded
         let programs = programs.statuses()
-        let isDegraded = !problems.isEmpty || ProgramsDriver.isDegraded(programs)
         if isDegraded, snapshot.health == .ok { snapshot.health = .degraded }
         if snapshot.health == .ok, !hasSaidReady { snapshot.health = .starting }
         snapshot.problems += problems + ProgramsDriver.problems(programs)

@@ -56,6 +56,8 @@ final class FleetDriver {
     var hasHurried = false
     var isFleetReady = false
     var hasSaidReady = false
+    /// Another program takes over as soon as what has been begun has ended.
+    var isGivenAway = false
     /// The result of a stop, held until the programs have ended, too.
     var lastWords: (last: OperationProgress, listeners: [FleetOperationListener])?
     var secondsOfWaiting = 0
@@ -84,10 +86,16 @@ final class FleetDriver {
         for warning in configuration.warnings { log.takeOwn(.warning, warning, [:]) }
         tellBeginning()
         input { $0.start(now: now()) }
-        startMemoryWatch()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         programs.settled = { bound.value.sayReady() }
         programs.start(configuration.configuration.programs)
+        startClocks()
+    }
+
+    /// What is looked at regularly.
+    func startClocks() {
+        startMemoryWatch()
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
         secondTimer = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             bound.value.secondPassed()
         }
@@ -221,6 +229,15 @@ struct FleetSetup {
     /// Seconds since 1970.
     var startedAtTime: Double
     var clock: () -> MonotonicTime
+    /// File of this program; `nil`: not known.
+    var program: String?
+    /// How often another program has taken the process over.
+    var takeovers = 0
+    /// Begins to have another one take it over.
+    var upgrade: (UpgradeBody, @escaping (OperationProgress) -> Void) throws(ControlFailure) -> Void = {
+        _, _ throws(ControlFailure) in
+        throw .unavailable("Nothing can take this service over.")
+    }
     /// Reads the configuration anew.
     var load: () -> Result<LoadedConfiguration, ConfigurationErrors>
     /// The service is ready for the first time.

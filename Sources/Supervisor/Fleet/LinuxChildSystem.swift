@@ -19,11 +19,14 @@ final class LinuxChildSystem: ChildSystem {
     /// - Parameters:
     ///   - listeners: owned from here on.
     ///   - environment: what children get, besides what was meant for this process alone.
-    init(eventLoop: any EventLoop, listeners: [ListeningSocket], environment: [String: String]) throws(SystemError) {
+    ///   - board: of a program that had this process before; `nil`: a new one.
+    init(
+        eventLoop: any EventLoop, listeners: [ListeningSocket], environment: [String: String], board: CInt? = nil
+    ) throws(SystemError) {
         self.eventLoop = eventLoop
         self.listeners = listeners
         self.environment = ChildSpawner.childEnvironment(from: environment)
-        board = try FleetBoard()
+        self.board = if let board { try FleetBoard(adopting: board) } else { try FleetBoard() }
         let bound = NIOLoopBoundBox<LinuxChildSystem?>.makeBoxSendingValue(nil, eventLoop: eventLoop)
         watcher = try ProcessWatcher { pid, exit in
             eventLoop.execute { bound.value?.ended(pid, exit) }
@@ -43,13 +46,7 @@ final class LinuxChildSystem: ChildSystem {
                     arguments: ["wsd", configuration.slot.role.rawValue], environment: environment,
                     descriptors: descriptors(for: configuration.slot, link: link.theirs, log: log.write))
                 KillPreference.expose(child: process.pid)
-                let instance = configuration.instance
-                let bound = NIOLoopBound((system: self, exited: exited), eventLoop: eventLoop)
-                try watch(process) { exit in
-                    bound.value.system.pids[instance] = nil
-                    bound.value.exited(exit)
-                }
-                pids[instance] = process.pid
+                try watch(process, configuration.instance, exited)
                 return LaunchedChild(pid: process.pid, link: link.ours, log: log.read)
             } catch {
                 Descriptors.close(log.read)
@@ -59,6 +56,21 @@ final class LinuxChildSystem: ChildSystem {
             Descriptors.close(link.ours)
             throw error
         }
+    }
+
+    func adopt(_ instance: InstanceID, pid: Int32, exited: @escaping (ProcessExit) -> Void) throws {
+        try watch(try ChildSpawner.adopt(pid: pid), instance, exited)
+    }
+
+    private func watch(
+        _ process: SpawnedProcess, _ instance: InstanceID, _ exited: @escaping (ProcessExit) -> Void
+    ) throws {
+        let bound = NIOLoopBound((system: self, exited: exited), eventLoop: eventLoop)
+        try watch(process) { exit in
+            bound.value.system.pids[instance] = nil
+            bound.value.exited(exit)
+        }
+        pids[instance] = process.pid
     }
 
     func kill(_ instance: InstanceID) {
@@ -133,6 +145,15 @@ final class LinuxChildSystem: ChildSystem {
 
     /// Whether the service manager has been told everything.
     var hasNotified: Bool { notifier.isIdle }
+
+    /// No end of a process is told, and none reaped, until it is `false` again; see ``isQuiet``.
+    func hold(_ isHeld: Bool) { isHeld ? watcher?.hold() : watcher?.release() }
+
+    /// It is held, and every end that was seen has been told.
+    var isQuiet: Bool { watcher?.isQuiet ?? false }
+
+    /// The memory that the workers share.
+    var boardDescriptor: CInt { board.descriptor }
 
     /// Ends the watching; nothing can be spawned any more.
     func stop() {

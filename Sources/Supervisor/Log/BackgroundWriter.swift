@@ -7,10 +7,13 @@ import NIOPosix
 /// Writes text to a file or to standard error without ever holding up the event loop.
 ///
 /// One write at a time runs on a thread of its own; what comes meanwhile is gathered, up to ``queueMax`` bytes. Beyond that
-/// it is dropped and counted: a terminal that is stopped or a pipe nobody reads costs lines, never the service.
+/// it is dropped and counted: a terminal that is stopped or a pipe nobody reads costs lines, never the service. While writes
+/// end in time those who can wait do (``isBehind``), and what had been read of many of them at once still finds room, up to
+/// ``burstMax``.
 /// Confined to the event loop, except for the destination, which only the thread touches.
 final class BackgroundWriter {
     static let queueMax = 1024 * 1024
+    static let burstMax = 32 * 1024 * 1024
     /// How long one write may take before nobody waits for it any more.
     static let patience = Duration.seconds(5)
 
@@ -46,7 +49,8 @@ final class BackgroundWriter {
     func write(_ line: String) { write(line.utf8) }
 
     func write(_ line: some Collection<UInt8>) {
-        guard pending.count + line.count <= Self.queueMax else {
+        let size = pending.count + line.count
+        guard size <= Self.queueMax || size <= Self.burstMax && !isStuck else {
             dropped += 1
             unreported += 1
             return
@@ -64,9 +68,11 @@ final class BackgroundWriter {
 
     /// Whether so much waits to be written that those who can wait should.
     var isBehind: Bool {
-        guard pending.count > Self.queueMax / 2, let writingSince else { return false }
-        return clock() - writingSince < Self.patience
+        pending.count > Self.queueMax / 2 && isWriting && !isStuck
     }
+
+    /// The present write takes too long.
+    private var isStuck: Bool { writingSince.map { clock() - $0 >= Self.patience } ?? false }
 
     /// Runs `work` on the thread once everything taken so far is written.
     func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) -> EventLoopFuture<Result> {
@@ -79,6 +85,9 @@ final class BackgroundWriter {
         let destination = destination
         pool.submit { _ in destination.reopen() }
     }
+
+    /// Everything taken so far is written.
+    var isIdle: Bool { !isWriting }
 
     /// Done when everything taken so far is written.
     func flushed() -> EventLoopFuture<Void> {

@@ -13,6 +13,11 @@ final class LogCenter {
         case text(coloured: Bool)
         case json
 
+        /// It is not what a file gets.
+        var isColoured: Bool {
+            if case .text(coloured: true) = self { true } else { false }
+        }
+
         func render(_ entry: LogEntry) -> String {
             switch self {
             case .text(let coloured): LogText.text(entry, coloured: coloured)
@@ -43,7 +48,7 @@ final class LogCenter {
     /// Level and files are those of this configuration.
     private var settings: LogConfiguration
     private let service: LogService?
-    private var droppedBySource: [String: Int] = [:]
+    private(set) var droppedBySource: [String: Int] = [:]
     private var wakeScheduled = false
     private var waiting: [EventLoopPromise<Void>] = []
     private var secondsOfSilence = 0
@@ -83,6 +88,15 @@ final class LogCenter {
         if old.file != configuration.file || LogRotation(old) != LogRotation(configuration) { openFile() }
         configureFolder()
     }
+
+    /// Goes on where the log of the program before this one ended.
+    func resume(_ entries: [LogEntry], after sequence: Int, dropped: [String: Int]) {
+        store.resume(entries, after: sequence)
+        droppedBySource = dropped
+    }
+
+    /// Everything taken so far has left this process.
+    var isWritten: Bool { console?.isIdle ?? true && file?.isIdle ?? true && folder.isIdle }
 
     func reopenFiles() {
         file?.reopen()
@@ -176,11 +190,11 @@ final class LogCenter {
     /// At once, then once a minute: the line itself is one more that cannot be written.
     private func reportFileTrouble() {
         secondsOfSilence = max(0, secondsOfSilence - 1)
-        guard let trouble = fileDestination?.trouble else { return secondsOfSilence = 0 }
+        guard let trouble = fileDestination?.trouble ?? fileDestination?.obstacle else { return secondsOfSilence = 0 }
         guard secondsOfSilence == 0 else { return }
         secondsOfSilence = Self.troubleInterval
         takeOwn(
-            .error, "The log file cannot be written",
+            .error, "The log file cannot be \(fileDestination?.trouble == nil ? "rotated" : "written")",
             [
                 "log.file": settings.file ?? "", "error": trouble,
                 "log.failed": String(fileDestination?.takeFailures() ?? 0),
@@ -189,7 +203,13 @@ final class LogCenter {
 
     /// What an operator should know of the log itself; `nil`: all is well.
     var problem: String? {
-        guard let file = settings.file, let trouble = fileDestination?.trouble else { return folder.problem }
+        guard let file = settings.file, let fileDestination else { return folder.problem }
+        guard let trouble = fileDestination.trouble else {
+            guard let obstacle = fileDestination.obstacle else { return folder.problem }
+            return "The log file \(file) cannot be rotated: \(obstacle). It grows to \(RotatedFile.growth) times "
+                + "log.fileMaxSize, and is then emptied. Let wsd rename it (its folder must be writable, and it no mount "
+                + "of its own), set log.fileKeep to 0 or change log.file, and reload."
+        }
         return "The log file \(file) cannot be written: \(trouble). Put that right, or change log.file and reload; "
             + "until then lines are kept in memory only."
     }
@@ -231,13 +251,16 @@ final class LogCenter {
     }
 
     private func write(_ entry: LogEntry) {
+        var shown: String?
         if journal != nil {
             console?.write(JournalDestination.frame(JournalRecord.encode(entry)))
         } else if let console {
-            console.write(format.render(entry))
+            let line = format.render(entry)
+            console.write(line)
+            if !format.isColoured { shown = line }
         }
         guard file != nil || folder.isOn else { return }
-        let text = fileText(entry)
+        let text = shown ?? fileText(entry)
         file?.write(text)
         folder.take(entry, text)
     }

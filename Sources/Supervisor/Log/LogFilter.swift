@@ -1,8 +1,54 @@
 import Model
+import Supervision
 import Wire
+
+/// Whose log lines are meant by a word.
+enum LogTarget: Sendable, Equatable {
+    /// Those of the process with this name alone.
+    case source(String)
+    /// A worker's, the hub's, a program's, those of one of its processes; and what the supervisor says about them.
+    case worker(Int)
+    case workers
+    case hub
+    case program(String)
+    case process(ProgramProcessID)
+
+    /// Whether a source can have lines of it.
+    func wants(source: String) -> Bool {
+        if source == LogSource.supervisorName, !isSource { return true }
+        return switch self {
+        case .source(let name): source == name
+        case .worker(let number): source == SlotID.worker(number).description
+        case .workers: source.hasPrefix("worker ")
+        case .hub: source == SlotID.hub.description
+        case .program(let name): source.hasPrefix(name + ":")
+        case .process(let process): source == process.description
+        }
+    }
+
+    func matches(_ entry: LogEntry) -> Bool {
+        guard wants(source: entry.source) else { return false }
+        return switch self {
+        case .source: true
+        case .worker(let number): entry.worker == number
+        case .workers: entry.worker != nil
+        case .hub: isOwn(entry) || entry.fields["process.name"] == SlotID.hub.description
+        case .program(let name): entry.program == name
+        case .process(let process):
+            entry.program == process.program
+                && (isOwn(entry) || entry.fields["process.name"] == process.description)
+        }
+    }
+
+    private var isSource: Bool { if case .source = self { true } else { false } }
+
+    private func isOwn(_ entry: LogEntry) -> Bool { entry.source != LogSource.supervisorName }
+}
 
 /// Which log lines a reader wants. Empty: all.
 struct LogFilter: Sendable, Equatable {
+    /// Lines of any of these; empty: of all.
+    var targets: [LogTarget] = []
     /// `supervisor`, `hub`, `worker 1`, `api:1`.
     var source: String?
     /// Lines of this worker, and the supervisor's about it.
@@ -22,8 +68,10 @@ struct LogFilter: Sendable, Equatable {
     private var needle: [UInt8]?
 
     init(
-        source: String? = nil, worker: Int? = nil, level: LogLevel = .trace, since: Double? = nil, grep: String? = nil
+        targets: [LogTarget] = [], source: String? = nil, worker: Int? = nil, level: LogLevel = .trace,
+        since: Double? = nil, grep: String? = nil
     ) {
+        self.targets = targets
         self.source = source
         self.worker = worker
         self.level = level
@@ -34,6 +82,7 @@ struct LogFilter: Sendable, Equatable {
 
     /// Whether a source can have lines that match.
     func wants(source: String) -> Bool {
+        guard targets.isEmpty || targets.contains(where: { $0.wants(source: source) }) else { return false }
         if let program, source != LogSource.supervisorName, !source.hasPrefix(program + ":") { return false }
         if let worker, source != LogSource.supervisorName { return source == SlotID.worker(worker).description }
         return self.source == nil || self.source == source
@@ -42,7 +91,7 @@ struct LogFilter: Sendable, Equatable {
     func matches(_ entry: LogEntry) -> Bool {
         guard wants(source: entry.source), worker == nil || entry.worker == worker,
             program == nil || entry.program == program, stream == nil || entry.stream == stream, entry.level >= level,
-            since.map({ entry.time >= $0 }) ?? true
+            since.map({ entry.time >= $0 }) ?? true, targets.isEmpty || targets.contains(where: { $0.matches(entry) })
         else { return false }
         guard let needle else { return true }
         if Self.contains(needle, in: entry.message) { return true }

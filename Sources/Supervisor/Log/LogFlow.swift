@@ -23,6 +23,10 @@ final class LogFlow {
     /// The work so far is paid for by then.
     private var settledAt: MonotonicTime
     private var isScheduled = false
+    /// Nothing is read, whatever there is time for.
+    var isHeld = false {
+        didSet { if !isHeld { schedule(clock()) } }
+    }
 
     init(eventLoop: any EventLoop, clock: @escaping () -> MonotonicTime) {
         self.eventLoop = eventLoop
@@ -50,12 +54,12 @@ final class LogFlow {
         waiting.popFirst()?()
     }
 
-    private func mayRead(_ now: MonotonicTime) -> Bool { !isBehind() && settledAt - now <= Self.slack }
+    private func mayRead(_ now: MonotonicTime) -> Bool { !isHeld && !isBehind() && settledAt - now <= Self.slack }
 
     private func schedule(_ now: MonotonicTime) {
         guard !isScheduled, !waiting.isEmpty else { return }
         isScheduled = true
-        let delay = isBehind() ? Self.look : Self.pause
+        let delay = isBehind() || isHeld ? Self.look : Self.pause
         let due = max(now + delay, settledAt - Self.slack)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .nanoseconds((due - now).nanoseconds)) { bound.value.takeTurn() }

@@ -3,12 +3,13 @@ import LinuxSystem
 import Model
 import Synchronization
 
-/// The folder of log files: one for each program, and the service's own. All of it is bounded together.
+/// The folder of log files: one for each program, and the service's own. All of it is bounded together; files of others that lie
+/// there are left alone, whatever their names (``LogFolderIndex``).
 ///
 /// Everything but ``trouble`` runs on the writer's thread.
 final class LogFolder: LogDestination {
-    /// Descriptors kept open; above it those that were not written to last are closed.
-    static let maxOpen = 64
+    /// Descriptors kept open, fewer where the process may have few: above it those that were not written to last are closed.
+    static let maxOpen = min(64, max(4, ((try? DescriptorLimit.current.soft) ?? DescriptorLimit.usual) / 16))
     /// The service's own file; no program has this name.
     static let own = "wsd"
     /// What is let go beyond the bound, as a share of it, so that not every line has to look.
@@ -36,6 +37,8 @@ final class LogFolder: LogDestination {
         var limits: Limits
         /// Holds the lock on the folder.
         var folder: Int32 = -1
+        /// Which files are ours; `nil`: the folder was not looked at.
+        var index: LogFolderIndex?
         var files: [String: RotatedFile] = [:]
         /// Bytes of all files, at most: rotation may have let some go.
         var used = 0
@@ -45,7 +48,13 @@ final class LogFolder: LogDestination {
 
     let path: String
     private let state: Mutex<State>
-    private let report = Mutex<(reason: String?, failures: Int)>((nil, 0))
+    private let report = Mutex(Report())
+
+    private struct Report {
+        var reason: String?
+        var failures = 0
+        var obstacle: String?
+    }
 
     init(path: String, _ limits: Limits) {
         self.path = path
@@ -58,6 +67,9 @@ final class LogFolder: LogDestination {
 
     /// Why the last write failed; `nil`: it did not.
     var trouble: String? { report.withLock { $0.reason } }
+
+    /// The file that cannot be rotated, and why: what was written last.
+    var obstacle: String? { report.withLock { $0.obstacle } }
 
     /// Writes that failed since this was last asked.
     func takeFailures() -> Int {
@@ -96,27 +108,46 @@ final class LogFolder: LogDestination {
         state.withLock { state in
             gather(bytes, &state)
             defer { state.batch = [:] }
+            letGoOfRemoved(&state)
             if let reason = prepare(&state) { return fail(reason) }
             if state.used + bytes.count > state.limits.bound { trim(&state, for: bytes.count) }
             closeIdle(&state)
             var reason: String?
+            var obstacle: String?
             for (name, text) in state.batch {
-                let file = file(name, &state)
-                text.withUnsafeBytes(file.write)
-                state.used += text.count
-                reason = reason ?? file.trouble
+                do throws(LogFolderTrouble) {
+                    let file = try file(name, &state)
+                    text.withUnsafeBytes(file.write)
+                    state.used += text.count
+                    reason = reason ?? file.trouble.map { "\(name).log: \($0)" }
+                    obstacle = obstacle ?? file.obstacle.map { "\(name).log: \($0)" }
+                    if state.files.count > Self.maxOpen { state.files[name] = nil }
+                } catch {
+                    reason = reason ?? error.reason
+                }
             }
+            report.withLock { $0.obstacle = obstacle }
             if let reason { return fail(reason) }
             report.withLock { $0.reason = nil }
         }
     }
 
     func reopen() {
-        state.withLock { state in
-            state.files = [:]
-            if state.folder >= 0 { close(state.folder) }
-            state.folder = -1
-        }
+        state.withLock { letGo(&$0) }
+    }
+
+    private func letGo(_ state: inout State) {
+        state.files = [:]
+        if state.folder >= 0 { close(state.folder) }
+        (state.folder, state.index) = (-1, nil)
+    }
+
+    /// Somebody removed or moved the folder: it is made anew.
+    private func letGoOfRemoved(_ state: inout State) {
+        var (held, found) = (stat(), stat())
+        guard state.folder >= 0, fstat(state.folder, &held) == 0 else { return }
+        if stat(path, &found) == 0, (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino) { return }
+        letGo(&state)
     }
 
     private func gather(_ bytes: UnsafeRawBufferPointer, _ state: inout State) {
@@ -152,14 +183,21 @@ final class LogFolder: LogDestination {
             close(folder)
             return isTaken ? "another wsd keeps its files there" : reason
         }
+        do throws(LogFolderTrouble) {
+            state.index = try LogFolderIndex(folder: path)
+        } catch {
+            close(folder)
+            return error.reason
+        }
         state.folder = folder
         trim(&state, for: 0)
         return nil
     }
 
-    private func file(_ name: String, _ state: inout State) -> RotatedFile {
+    private func file(_ name: String, _ state: inout State) throws(LogFolderTrouble) -> RotatedFile {
         if let file = state.files[name] { return file }
-        let file = RotatedFile(path: "\(path)/\(name).log", state.limits.rotation)
+        try state.index?.add(name)
+        let file = RotatedFile(path: "\(path)/\(name).log", state.limits.rotation, isPlain: true)
         state.files[name] = file
         return file
     }
@@ -170,7 +208,10 @@ final class LogFolder: LogDestination {
     }
 
     private func fail(_ reason: String) {
-        report.withLock { $0 = (reason, $0.failures + 1) }
+        report.withLock { report in
+            report.reason = reason
+            report.failures += 1
+        }
     }
 
     // MARK: - Letting go
@@ -179,7 +220,7 @@ final class LogFolder: LogDestination {
     private func trim(_ state: inout State, for bytes: Int) {
         var owners: [String: (files: ArraySlice<LogFolderFile>, bytes: Int)] = [:]
         var used = 0
-        for file in LogFolderFile.all(in: path).sorted(by: { ($0.time, $0.name) < ($1.time, $1.name) }) {
+        for file in own(state).sorted(by: { ($0.time, $0.name) < ($1.time, $1.name) }) {
             owners[file.owner, default: ([], 0)].files.append(file)
             owners[file.owner, default: ([], 0)].bytes += file.size
             used += file.size
@@ -198,6 +239,11 @@ final class LogFolder: LogDestination {
         }
     }
 
+    private func own(_ state: State) -> [LogFolderFile] {
+        guard let index = state.index else { return [] }
+        return LogFolderFile.all(in: path).filter(index.has)
+    }
+
     private func remove(_ file: LogFolderFile, _ state: inout State) {
         // One that is written to is let go of as well: the next line begins it anew.
         if file.isCurrent { state.files[file.owner] = nil }
@@ -208,9 +254,10 @@ final class LogFolder: LogDestination {
     func clear(_ programs: Set<String>?) -> (files: Int, bytes: Int) {
         state.withLock { state in
             // Another one's files are not ours to remove.
+            letGoOfRemoved(&state)
             guard prepare(&state) == nil else { return (0, 0) }
             var cleared = (files: 0, bytes: 0)
-            for file in LogFolderFile.all(in: path)
+            for file in own(state)
             where file.owner != Self.own && programs?.contains(file.owner) ?? true {
                 remove(file, &state)
                 state.used -= file.size
@@ -219,48 +266,5 @@ final class LogFolder: LogDestination {
             }
             return cleared
         }
-    }
-}
-
-/// A file of the folder, by its name: `api.log`, `api.log.1`, `api.log.1.gz`, `api.log.1.gz.tmp`.
-struct LogFolderFile: Equatable {
-    var name: String
-    var owner: String
-    var isCurrent: Bool
-    var size = 0
-    /// Of its last change, nanoseconds since 1970.
-    var time = 0
-
-    /// `nil`: it is not one of ours.
-    init?(name: String) {
-        var rest = name[...]
-        for end in [".tmp", ".gz"] where rest.hasSuffix(end) { rest = rest.dropLast(end.count) }
-        let isWhole = rest.endIndex == name.endIndex
-        if let dot = rest.lastIndex(of: "."), let number = Int(rest[rest.index(after: dot)...]), number > 0 {
-            rest = rest[..<dot]
-            isCurrent = false
-        } else {
-            guard isWhole else { return nil }
-            isCurrent = true
-        }
-        guard rest.hasSuffix(".log"), rest.count > 4 else { return nil }
-        self.name = name
-        owner = String(rest.dropLast(4))
-    }
-
-    static func all(in folder: String) -> [Self] {
-        guard let directory = opendir(folder) else { return [] }
-        defer { closedir(directory) }
-        var files: [Self] = []
-        while let entry = readdir(directory) {
-            let name = ProcFile.name(of: entry)
-            guard var file = Self(name: name) else { continue }
-            var status = stat()
-            guard lstat("\(folder)/\(file.name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
-            file.size = Int(status.st_size)
-            file.time = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
-            files.append(file)
-        }
-        return files
     }
 }

@@ -54,6 +54,7 @@ final class LogFolderWriter {
 
     var isBehind: Bool { writer?.isBehind ?? false }
     var dropped: Int { writer?.dropped ?? 0 }
+    var isIdle: Bool { writer?.isIdle ?? true }
     func takeDropped() -> Int { writer?.takeDropped() ?? 0 }
     func reopen() { writer?.reopen() }
     func flushed() -> EventLoopFuture<Void> { writer?.flushed() ?? eventLoop.makeSucceededVoidFuture() }
@@ -70,7 +71,7 @@ final class LogFolderWriter {
     /// Once a second.
     func trouble() -> (level: LogLevel, message: String, fields: [String: String])? {
         secondsOfSilence = max(0, secondsOfSilence - 1)
-        guard let reason else {
+        guard let what = reason ?? folder?.obstacle else {
             (secondsOfSilence, isTold) = (0, false)
             return nil
         }
@@ -78,9 +79,10 @@ final class LogFolderWriter {
         guard secondsOfSilence == 0, isWanted || !isTold else { return nil }
         (secondsOfSilence, isTold) = (LogCenter.troubleInterval, true)
         return (
-            isWanted ? .error : .warning, "The log files cannot be written",
+            isWanted ? .error : .warning,
+            reason == nil ? "A log file cannot be rotated" : "The log files cannot be written",
             [
-                "log.folder": plan?.folder ?? "none", "error": reason,
+                "log.folder": plan?.folder ?? "none", "error": what,
                 "log.failed": String(folder?.takeFailures() ?? 0),
             ]
         )
@@ -88,7 +90,13 @@ final class LogFolderWriter {
 
     /// What an operator should know; `nil`: all is well.
     var problem: String? {
-        guard plan?.isWanted == true, let reason else { return nil }
+        guard plan?.isWanted == true else { return nil }
+        guard let reason else {
+            return folder?.obstacle.map { file in
+                "A log file in \(folder?.path ?? "no folder") cannot be rotated: \(file). Put that right: it grows to "
+                    + "\(RotatedFile.growth) times log.fileMaxSize, and is then emptied."
+            }
+        }
         return
             "The log files in \(plan?.folder ?? "no folder") cannot be written: \(reason). Put that right, or change log.folder "
             + "and reload; until then lines are kept in memory only."

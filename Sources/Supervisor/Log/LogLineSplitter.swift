@@ -1,5 +1,5 @@
 /// Cuts a stream of bytes into lines, however it arrives, and never holds more than one line of ``maxLine`` bytes.
-struct LogLineSplitter {
+struct LogLineSplitter: Codable {
     static let maxLine = LogStore.maxLine
 
     private var partial: [UInt8] = []

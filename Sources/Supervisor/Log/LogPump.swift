@@ -26,9 +26,11 @@ final class LogPump: ChannelDuplexHandler {
     /// - Parameters:
     ///   - heard: told every line, those beyond the budget, too.
     ///   - ended: once, when nothing more comes.
+    ///   - handed: what the pump of the program before this one left.
     init(
         log: LogCenter, source: LogSource, clock: @escaping () -> MonotonicTime,
-        heard: ((UnsafeRawBufferPointer) -> Void)? = nil, ended: (() -> Void)? = nil
+        heard: ((UnsafeRawBufferPointer) -> Void)? = nil, ended: (() -> Void)? = nil,
+        resuming handed: HandedOutput? = nil
     ) {
         self.log = log
         self.source = source
@@ -36,7 +38,16 @@ final class LogPump: ChannelDuplexHandler {
         self.heard = heard
         self.ended = ended
         budget = LogBudget(now: clock())
+        guard let handed else { return }
+        (splitter, dropped) = (handed.splitter, handed.dropped)
     }
+
+    /// What is needed to go on reading in another program; `nil`: nothing more comes.
+    var handed: HandedOutput? {
+        context?.channel.descriptor.map { HandedOutput(descriptor: $0, splitter: splitter, dropped: dropped) }
+    }
+
+    var stream: LogStream? { source.stream }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 

@@ -83,6 +83,31 @@ struct LogStore: Sendable {
         self.total = max(total, perSource)
     }
 
+    /// Of the newest line; 0: there was none.
+    var lastSequence: Int { nextSequence - 1 }
+
+    /// The newest lines of all sources, oldest first, within so many bytes.
+    func newest(_ limit: Int) -> [LogEntry] {
+        var left = limit
+        let all = rings.values.flatMap(\.entries).sorted { $0.sequence > $1.sequence }
+        let kept = all.prefix { entry in
+            left -= Self.size(of: entry)
+            return left >= 0
+        }
+        return kept.reversed()
+    }
+
+    /// Takes the lines that another store kept, oldest first, before any of its own.
+    mutating func resume(_ entries: [LogEntry], after sequence: Int) {
+        for entry in entries {
+            nextSequence = entry.sequence
+            append(
+                time: entry.time, source: entry.source, worker: entry.worker, program: entry.program,
+                stream: entry.stream, pid: entry.pid, level: entry.level, message: entry.message, fields: entry.fields)
+        }
+        nextSequence = max(nextSequence, sequence + 1)
+    }
+
     /// New bounds after a reload; takes effect at once.
     mutating func resize(perSource: Int, total: Int) {
         self.perSource = perSource
@@ -133,30 +158,33 @@ struct LogStore: Sendable {
     /// The next lines behind the cursor that match, oldest first, and how many lines had to be skipped because they were
     /// let go before this reader came for them (counted before the filter's level and text).
     ///
-    /// Looks at no more than `limit` lines of each source. An empty answer with `more` set means: ask again.
+    /// Looks at no more than `limit` lines of each source, and gives none before an older one: whoever has taken a line has
+    /// all before it. An empty answer with `more` set means: ask again.
     func read(
         _ cursor: inout Cursor, _ filter: LogFilter, limit: Int
     ) -> (entries: [LogEntry], skipped: Int, more: Bool) {
-        var found: [LogEntry] = []
         var skipped = 0
-        var more = false
+        // The first line that this page has no room for: those behind it wait with it, so that all come in order.
+        var bound = Int.max
         for (source, ring) in rings where filter.wants(source: source) {
-            var next = max(cursor.next[source] ?? 0, ring.start)
-            if next < ring.first {
-                skipped += ring.first - next
-                next = ring.first
-            }
-            let end = min(ring.end, next + limit)
-            while next < end {
+            let next = max(cursor.next[source] ?? 0, ring.start)
+            skipped += max(0, ring.first - next)
+            cursor.next[source] = max(next, ring.first)
+            let end = max(next, ring.first) + limit
+            if end < ring.end { bound = min(bound, ring.entries[end - ring.first].sequence) }
+        }
+        var found: [LogEntry] = []
+        for (source, ring) in rings where filter.wants(source: source) {
+            var next = cursor.next[source] ?? ring.first
+            while next < ring.end, ring.entries[next - ring.first].sequence < bound {
                 let entry = ring.entries[next - ring.first]
                 if filter.matches(entry) { found.append(entry) }
                 next += 1
             }
-            more = more || next < ring.end
             cursor.next[source] = next
         }
         found.sort { $0.sequence < $1.sequence }
-        return (found, skipped, more)
+        return (found, skipped, bound < .max)
     }
 
     /// Forgets the lines of these sources.

@@ -67,7 +67,7 @@ enum LogText {
             case 0x0d: result += "\\r"
             case 0x09: result += "\t"
             case 0..<0x20, 0x7f..<0xa0: result += "\\x" + hexadecimal(scalar.value, digits: 2)
-            case 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069:
+            case _ where isInvisible(scalar):
                 result += "\\u" + hexadecimal(scalar.value, digits: 4)
             default: result.unicodeScalars.append(scalar)
             }
@@ -75,7 +75,15 @@ enum LogText {
         return result
     }
 
-    /// A JSON string (RFC 8259 section 7); DEL and C1 controls are escaped as well, for whoever prints it raw.
+    /// Separators of lines and paragraphs, and marks that reorder text.
+    private static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x206f, 0xfeff: true
+        default: false
+        }
+    }
+
+    /// A JSON string (RFC 8259 section 7); DEL, C1 controls and what reorders text are escaped as well, for whoever prints it raw.
     static func appendJSON(_ text: String, to line: inout String) {
         line += "\""
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
@@ -90,6 +98,7 @@ enum LogText {
             case "\n": line += "\\n"
             case "\r": line += "\\r"
             case "\t": line += "\\t"
+            case _ where isInvisible(scalar): line += "\\u" + hexadecimal(scalar.value, digits: 4)
             case "\u{0}"..<"\u{20}", "\u{7f}"..<"\u{a0}": line += "\\u" + hexadecimal(scalar.value, digits: 4)
             default: line.unicodeScalars.append(scalar)
             }

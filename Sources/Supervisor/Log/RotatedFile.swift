@@ -27,9 +27,15 @@ struct LogRotation: Sendable, Equatable {
 /// A log file that is replaced by an empty one when it has grown above its limit, or is too old: `wsd.log` becomes
 /// `wsd.log.1.gz`, that `wsd.log.2.gz`, and so on up to the number of files to keep.
 ///
-/// A file that cannot be opened or written (full disk) costs lines, which are counted; every write tries again. One that cannot
-/// be compressed stays as it is, without `.gz`.
+/// A file that cannot be opened or written (full disk) costs lines, which are counted; every write tries again. One that is removed
+/// is begun anew. One that cannot be compressed stays as it is, without `.gz`. One that cannot be renamed (a mount point, a folder
+/// that is not writable) grows to twice its limit, and is then emptied.
 final class RotatedFile: LogDestination {
+    /// Seconds from one attempt to rotate a file that cannot be renamed to the next.
+    static let renamePause = 60.0
+    /// What it may grow to meanwhile, in ``LogRotation/maxSize``.
+    static let growth = 2
+
     private struct State {
         var descriptor: Int32 = -1
         var size = 0
@@ -37,6 +43,8 @@ final class RotatedFile: LogDestination {
         var isRegular = false
         /// Time of its first line, seconds since 1970.
         var begun = 0.0
+        /// Why it could not be rotated, and when that may be tried again (seconds since 1970).
+        var obstacle: (error: Int32, until: Double)?
         var rotation: LogRotation
     }
 
@@ -44,20 +52,24 @@ final class RotatedFile: LogDestination {
     private struct Report {
         var failures = 0
         var lastError: String?
+        var obstacle: String?
     }
 
     private let path: String
     private let mode: mode_t
+    /// It must be a regular file, and no symbolic link.
+    private let isPlain: Bool
     private let clock: @Sendable () -> Double
     private let state: Mutex<State>
     private let report = Mutex(Report())
 
     init(
-        path: String, _ rotation: LogRotation, mode: mode_t = 0o640,
+        path: String, _ rotation: LogRotation, mode: mode_t = 0o640, isPlain: Bool = false,
         clock: @escaping @Sendable () -> Double = Clocks.wallSeconds
     ) {
         self.path = path
         self.mode = mode
+        self.isPlain = isPlain
         self.clock = clock
         state = Mutex(State(rotation: rotation))
     }
@@ -77,27 +89,43 @@ final class RotatedFile: LogDestination {
     /// Why the last write failed; `nil`: it did not.
     var trouble: String? { report.withLock { $0.lastError } }
 
+    /// Why it is not rotated; `nil`: nothing is in the way.
+    var obstacle: String? { report.withLock { $0.obstacle } }
+
     func write(_ bytes: UnsafeRawBufferPointer) {
         state.withLock { write(bytes, &$0) }
     }
 
     func reopen() {
-        state.withLock { Self.close(&$0) }
+        state.withLock { state in
+            Self.close(&state)
+            clear(&state)
+        }
     }
 
     func configure(_ rotation: LogRotation) {
-        state.withLock { $0.rotation = rotation }
+        state.withLock { state in
+            state.rotation = rotation
+            clear(&state)
+        }
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer, _ state: inout State) {
         var rest = bytes[...]
+        // Rotated since the last byte that was written: an empty file has room.
+        var isFresh = false
+        closeRemoved(&state)
         while !rest.isEmpty {
             if state.descriptor < 0, !open(&state) { return }
-            let piece = isTooOld(state) ? rest.prefix(0) : fitting(rest, state)
-            guard !piece.isEmpty else {
-                rotate(&state)
-                continue
+            var piece = isTooOld(state) ? rest.prefix(0) : fitting(rest, state)
+            if piece.isEmpty {
+                if !isFresh, rotate(&state) {
+                    isFresh = true
+                    continue
+                }
+                piece = rest
             }
+            isFresh = false
             if let error = FileOutput.writeAll(piece, to: state.descriptor) { return fail(error) }
             state.size += piece.count
             rest = rest[piece.endIndex...]
@@ -121,38 +149,103 @@ final class RotatedFile: LogDestination {
     }
 
     private func open(_ state: inout State) -> Bool {
-        state.descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, mode)
+        let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (isPlain ? O_NOFOLLOW : 0)
+        state.descriptor = Glibc.open(path, flags, mode)
         guard state.descriptor >= 0 else {
             fail(errno)
             return false
         }
+        // Only opening must not wait: for the reader of a pipe.
+        try? Descriptors.setNonBlocking(state.descriptor, false)
         let end = lseek(state.descriptor, 0, SEEK_END)
         state.size = end > 0 ? Int(end) : 0
         var status = stat()
         state.isRegular = fstat(state.descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        guard state.isRegular || !isPlain else {
+            Self.close(&state)
+            fail("it is no regular file")
+            return false
+        }
         state.begun = (state.isRegular && state.size > 0 ? LogFileTime.first(path) : nil) ?? clock()
         return true
     }
 
-    private func rotate(_ state: inout State) {
+    /// Somebody else removed the file: what is written to it is gone.
+    private func closeRemoved(_ state: inout State) {
+        var status = stat()
+        guard state.descriptor >= 0, state.isRegular, fstat(state.descriptor, &status) == 0, status.st_nlink == 0
+        else { return }
         Self.close(&state)
-        let keep = state.rotation.keep
-        guard keep > 0 else {
-            unlink(path)
-            return
+    }
+
+    /// Whether it has room now.
+    private func rotate(_ state: inout State) -> Bool {
+        let now = clock()
+        let isAtEnd = state.size >= state.rotation.maxSize &* Self.growth
+        guard isAtEnd || now >= state.obstacle?.until ?? now else { return false }
+        guard let error = replace(state.rotation) else {
+            Self.close(&state)
+            clear(&state)
+            return true
         }
-        for suffix in ["", ".gz"] {
-            unlink("\(path).\(keep)\(suffix)")
-            for number in stride(from: keep - 1, to: 0, by: -1) {
-                rename("\(path).\(number)\(suffix)", "\(path).\(number + 1)\(suffix)")
-            }
+        // Without files to keep, an empty one is all that is wanted.
+        if state.rotation.keep == 0, empty(&state, now) {
+            clear(&state)
+            return true
         }
-        rename(path, "\(path).1")
-        if state.rotation.compress, Gzip.compress("\(path).1", to: "\(path).1.gz") { unlink("\(path).1") }
+        state.obstacle = (error, now + Self.renamePause)
+        let reason = String(cString: strerror(error))
+        report.withLock { $0.obstacle = reason }
+        return isAtEnd && empty(&state, now)
+    }
+
+    private func empty(_ state: inout State, _ now: Double) -> Bool {
+        guard ftruncate(state.descriptor, 0) == 0 else { return false }
+        (state.size, state.begun) = (0, now)
+        return true
+    }
+
+    private func clear(_ state: inout State) {
+        state.obstacle = nil
+        report.withLock { $0.obstacle = nil }
+    }
+
+    /// Moves the file out of the way. Nothing is lost when that fails.
+    ///
+    /// - Returns: errno(3); `nil`: it did.
+    private func replace(_ rotation: LogRotation) -> Int32? {
+        let keep = rotation.keep
+        guard keep > 0 else { return unlink(path) == 0 || errno == ENOENT ? nil : errno }
+        // Before the others are touched: it may be a mount point.
+        let aside = "\(path).0"
+        guard rename(path, aside) == 0 else { return errno == ENOENT ? nil : errno }
+        shift(keep, "")
+        guard rename(aside, "\(path).1") == 0 else {
+            let error = errno
+            return rename(aside, path) == 0 ? error : nil
+        }
+        shift(keep, ".gz")
+        if rotation.compress, Gzip.compress("\(path).1", to: "\(path).1.gz") { unlink("\(path).1") }
+        return nil
+    }
+
+    private func shift(_ keep: Int, _ suffix: String) {
+        unlink("\(path).\(keep)\(suffix)")
+        for number in stride(from: keep - 1, to: 0, by: -1) {
+            rename("\(path).\(number)\(suffix)", "\(path).\(number + 1)\(suffix)")
+        }
     }
 
     private func fail(_ error: Int32) {
-        let reason = String(cString: strerror(error))
+        // open(2): O_NOFOLLOW; a pipe without a reader.
+        switch error {
+        case ELOOP where isPlain: fail("it is a symbolic link")
+        case ENXIO: fail("nobody reads from it")
+        default: fail(String(cString: strerror(error)))
+        }
+    }
+
+    private func fail(_ reason: String) {
         report.withLock { report in
             report.failures += 1
             report.lastError = reason

@@ -49,18 +49,10 @@ final class MemoryWatch {
     }
 
     private func follow(_ descriptor: CInt) {
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        NIOPipeBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let handler = EventHandler { bound.value.eventCame() }
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                    bound.value.channel = channel
-                    if bound.value.isStopped { bound.value.stop() }
-                }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { _ in Descriptors.close(descriptor) }
+        AdoptedDescriptor.read(descriptor, on: eventLoop) { [self] channel in
+            try channel.pipeline.syncOperations.addHandler(EventHandler { self.eventCame() })
+            self.channel = channel
+        }
     }
 
     private func eventCame() {
@@ -93,6 +85,8 @@ final class MemoryWatch {
 
 extension FleetDriver {
     func startMemoryWatch() {
+        let interval = TimeAmount(FreedMemory.interval)
+        eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in FreedMemory.giveBack() }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         memoryWatch = MemoryWatch(eventLoop: eventLoop, system: system) { reading in
             let driver = bound.value

@@ -30,6 +30,7 @@ extension FleetDriver {
     ///
     /// - Throws: when a name means nothing, or everything was refused: then nothing has changed.
     func begin(_ verb: ProgramVerb, _ words: [String]) throws(ControlFailure) -> AsyncStream<OperationProgress> {
+        try checkIsOurs()
         let targets = try resolve(words, for: verb)
         let (stream, continuation) = AsyncStream.makeStream(of: OperationProgress.self)
         let group = OperationGroup(verb, count: targets.count, continuation)
@@ -47,19 +48,21 @@ extension FleetDriver {
         return stream
     }
 
-    /// `wsctl start -- …`: adds a program and starts it.
-    ///
     /// - Parameter entry: as it would stand in `programs:` of wsd.yaml, as JSON.
-    func addProgram(_ entry: String) throws(ControlFailure) -> AsyncStream<OperationProgress> {
-        let configuration: ProgramConfiguration
+    static func program(_ entry: String) throws(ControlFailure) -> ProgramConfiguration {
         do throws(ConfigurationErrors) {
             // Relative paths are the folder's that it names.
-            configuration = try ProgramEntry.parse(json: entry, defaults: EntryFolder.of(entry))
+            return try ProgramEntry.parse(json: entry, defaults: EntryFolder.of(entry))
         } catch {
             throw ControlFailure(
                 status: .unprocessableContent,
                 error: ControlError(code: "configuration", message: error.description))
         }
+    }
+
+    /// `wsctl start -- …`: adds a program and starts it.
+    func addProgram(_ configuration: ProgramConfiguration) throws(ControlFailure) -> AsyncStream<OperationProgress> {
+        try checkIsOurs()
         let (stream, continuation) = AsyncStream.makeStream(of: OperationProgress.self)
         let group = OperationGroup(.start, count: 1, continuation)
         try programs.add(configuration, listener: group.listener(configuration.name))

@@ -1,7 +1,7 @@
 import DequeModule
 
 /// The last lines that a process wrote on standard error, for the reason of its end.
-struct LastLines {
+struct LastLines: Codable {
     /// An error stands before its stack trace: so many lines are looked at for it.
     static let maxLines = 40
     /// Bytes kept of each.

@@ -22,19 +22,16 @@ final class LinuxProgramSystem: ProgramSystem {
         var memory: String?
         /// Sockets that a former life of the service left.
         var formerSockets: [SystemdSockets.Inherited]
+        /// What the program before this one had; `nil`: there was none.
+        var handed: HandedProgramSystem?
     }
 
-    private struct Life {
-        var pid: Int32
-        var root: ProgramTreeRoot
-        /// The main process has ended.
-        var hasEnded = false
-    }
+    private typealias Life = HandedProgramSystem.Life
 
     private let eventLoop: any EventLoop
     private let children: LinuxChildSystem
     private let setup: Setup
-    private let tags = ProgramTags()
+    private let tags: ProgramTags
     private let trees: ProgramTrees
     private let senses: ProgramSenses
     private let memory: ProgramMemory
@@ -42,6 +39,7 @@ final class LinuxProgramSystem: ProgramSystem {
     private lazy var groups = ProgramGroups(token: tags.token)
     private var sockets: ProgramSockets
     private var lives: [InstanceID: Life] = [:]
+    private var witness = ProgramWitness()
     private var hasBegun = false
     private var isStopped = false
     /// Said already.
@@ -53,6 +51,7 @@ final class LinuxProgramSystem: ProgramSystem {
         self.eventLoop = eventLoop
         self.children = children
         self.setup = setup
+        tags = setup.handed?.tags ?? ProgramTags()
         trees = ProgramTrees(eventLoop: eventLoop)
         senses = ProgramSenses(eventLoop: eventLoop)
         memory = ProgramMemory(path: setup.memory, eventLoop: eventLoop)
@@ -64,17 +63,65 @@ final class LinuxProgramSystem: ProgramSystem {
                 : nil)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         trees.dissolved = { root in bound.value.guardLink.remove(root) }
+        senses.trusts = { bound.value.trusts($0, $1) }
     }
+
+    // MARK: - Takeover
+
+    var handed: HandedProgramSystem {
+        HandedProgramSystem(
+            tags: tags, hasBegun: hasBegun, lives: lives, trees: trees.known, notifications: senses.notifySockets,
+            sockets: sockets.handed, guardian: guardLink.handed)
+    }
+
+    /// Goes on with what the program before this one had. Once, before anything else.
+    func resume() {
+        guard let handed = setup.handed else { return }
+        (hasBegun, lives) = (handed.hasBegun, handed.lives)
+        trees.resume(handed.trees)
+        sockets.resume(handed.sockets)
+        for (instance, socket) in handed.notifications {
+            do {
+                try senses.adopt(socket, of: instance)
+            } catch {
+                trouble(.error, "A program's notifications are not heard any more", ["error": "\(error)"])
+            }
+        }
+        guard hasBegun else { return }
+        startGuard(handed.guardian)
+    }
+
+    func adopt(_ instance: InstanceID, exited: @escaping (ProcessExit) -> Void) throws {
+        guard let life = lives[instance] else {
+            throw ProgramSystemError(description: "nothing is known of the process")
+        }
+        try watch(try ChildSpawner.adopt(pid: life.pid), instance, exited)
+    }
+
+    /// Nothing is looked at or heard until it is `false` again; see ``isQuiet``.
+    func hold(_ isHeld: Bool) {
+        trees.isHeld = isHeld
+        senses.hold(isHeld)
+    }
+
+    var isQuiet: Bool { trees.isResting && senses.isQuiet }
 
     // MARK: - Processes
 
     func spawn(_ start: ProgramStart, exited: @escaping (ProcessExit) -> Void) throws -> LaunchedProgramProcess {
         let configuration = start.configuration
         begin()
+        try DescriptorRoom.check()
         let environment = try ProgramEnvironment(
             supervisor: setup.environment, process: start.process, controlSocket: setup.controlSocket,
-            configuration: configuration)
+            configuration: configuration, isOtherUser: ProgramAccount.isAnother(configuration.user))
         let listeners = try sockets.sockets(of: start.process.program, configuration.listen)
+        for address in sockets.takeSpoiled() {
+            trouble(
+                .warning,
+                "A socket of a program led nowhere: a process shut it down or removed its file. It is bound anew",
+                ["process.name": start.process.description, "server.address": "\(address)"])
+        }
         let out = try Descriptors.pipe()
         defer { Descriptors.close(out.write) }
         do {
@@ -119,21 +166,42 @@ final class LinuxProgramSystem: ProgramSystem {
             throw error
         }
         let pid = launched.process.pid
-        let bound = NIOLoopBound((system: self, exited: exited), eventLoop: eventLoop)
         do {
-            try children.watch(launched.process) { exit in
-                bound.value.system.lives[instance]?.hasEnded = true
-                bound.value.exited(exit)
-            }
+            try watch(launched.process, instance, exited)
         } catch {
             Descriptors.close(launched.status)
             if let group = launch.controlGroup { ProgramGroup(folder: group).remove() }
             throw error
         }
-        lives[instance] = Life(pid: pid, root: launched.root)
+        lives[instance] = Life(pid: pid, root: launched.root, hasEnded: false)
         guardLink.add(launched.root)
         trees.add(launched.root, of: instance)
         return (pid, launched.status)
+    }
+
+    private func watch(
+        _ process: SpawnedProcess, _ instance: InstanceID, _ exited: @escaping (ProcessExit) -> Void
+    ) throws {
+        let bound = NIOLoopBound((system: self, exited: exited), eventLoop: eventLoop)
+        try children.watch(process) { exit in
+            let (system, exited) = bound.value
+            system.lives[instance]?.hasEnded = true
+            exited(system.witness.explained(exit, of: instance, group: system.lives[instance]?.root.group))
+        }
+    }
+
+    private func trusts(_ instance: InstanceID, _ message: NotifyMessage) -> Bool {
+        guard let life = lives[instance] else { return false }
+        switch witness.judge(message, to: instance, life.root) {
+        case .trusted: return true
+        case .stranger(let isFirst):
+            if isFirst {
+                trouble(
+                    .warning, "Notifications of another user are not the program's: they are ignored",
+                    ["process.pid": "\(life.pid)", "sender.pid": "\(message.pid)", "sender.uid": "\(message.uid)"])
+            }
+            return false
+        }
     }
 
     private func group(of start: ProgramStart) -> String? {
@@ -143,11 +211,13 @@ final class LinuxProgramSystem: ProgramSystem {
 
     func signal(_ instance: InstanceID, _ signal: Int32) {
         guard let life = lives[instance], !life.hasEnded else { return }
+        if signal == SIGKILL { witness.kills(instance) }
         children.signal(life.pid, signal)
     }
 
     func killTree(_ instance: InstanceID) {
         guard let life = lives[instance] else { return }
+        witness.kills(instance)
         // At once, whatever the look at the others takes.
         if !life.hasEnded { children.signal(life.pid, SIGKILL) }
         trees.kill(instance)
@@ -158,11 +228,15 @@ final class LinuxProgramSystem: ProgramSystem {
         let bound = NIOLoopBound((system: self, gone: gone), eventLoop: eventLoop)
         trees.sweep(instance) {
             bound.value.system.lives[instance] = nil
+            bound.value.system.witness.forget(instance)
             bound.value.gone()
         }
     }
 
-    func measure(_ took: @escaping ([InstanceID: ProgramFigures]) -> Void) { trees.measure(took) }
+    func measure(_ took: @escaping ([InstanceID: ProgramFigures]) -> Void) {
+        guardLink.wake()
+        trees.measure(took)
+    }
 
     // MARK: - The first program
 
@@ -179,10 +253,15 @@ final class LinuxProgramSystem: ProgramSystem {
         startGuard()
     }
 
-    private func startGuard() {
+    /// - Parameter running: one that the program before this one started.
+    private func startGuard(_ running: ProgramGuardLink.Handed? = nil) {
         guard !isStopped else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         do {
+            if let running {
+                // Of the program before: the next line has another one in its place, which knows the same trees.
+                try children.watch(try guardLink.resume(running)) { _ in }
+            }
             try children.watch(try guardLink.start()) { _ in bound.value.guardEnded() }
             isUnguarded = false
         } catch {
@@ -206,6 +285,7 @@ final class LinuxProgramSystem: ProgramSystem {
     func stop() {
         isStopped = true
         guardLink.bye()
+        memory.write()
         senses.stop()
         sockets.closeAll()
     }
@@ -237,7 +317,7 @@ final class LinuxProgramSystem: ProgramSystem {
     ) throws(ProgramSystemError) -> [String: String] {
         try ProgramEnvironment(
             supervisor: setup.environment, process: process, controlSocket: setup.controlSocket,
-            configuration: configuration
+            configuration: configuration, isOtherUser: ProgramAccount.isAnother(configuration.user)
         ).values
     }
 
@@ -255,6 +335,8 @@ final class LinuxProgramSystem: ProgramSystem {
 
     /// Whether everything that is to be remembered is on disk.
     var hasRemembered: Bool { memory.isIdle }
+
+    var memoryTrouble: String? { memory.trouble }
 
     func remember(_ programs: [ProgramDefinition], failed: @escaping (String) -> Void) {
         memory.remember(programs, failed: failed)

@@ -15,15 +15,18 @@ struct ProgramEnvironment: Equatable {
     /// The supervisor's own environment without what is meant for wsd alone, then what wsd tells the process of itself, then
     /// the files, then `environment`: the later wins.
     ///
+    /// - Parameter isOtherUser: it does not run as the supervisor's user, whose session and folders are not its own.
     /// - Throws: a sentence about a file.
     init(
         supervisor: [String: String], process: ProgramProcessID, controlSocket: String,
-        configuration: ProgramConfiguration
+        configuration: ProgramConfiguration, isOtherUser: Bool = false
     ) throws(ProgramSystemError) {
-        values = supervisor.filter { !Self.isSupervisors($0.key) }
+        values = supervisor.filter { !Self.isSupervisors($0.key) && !(isOtherUser && Self.isUsers($0.key)) }
         // As a shell that was in that folder would have it.
         if values["PWD"] != nil, let folder = configuration.folder { values["PWD"] = folder }
         values["WSD_SOCKET"] = controlSocket
+        // By which a wsd that is a program knows the socket above from one that is meant to be its own.
+        values["WSD_SUPERVISOR"] = controlSocket
         values["WSD_PROGRAM"] = process.program
         values["WSD_NUMBER"] = String(process.number)
         // As PM2 counts them.
@@ -57,6 +60,20 @@ struct ProgramEnvironment: Equatable {
         "LIBDISPATCH_LOG",
         // Of the shell that started it.
         "_", "SHLVL", "OLDPWD",
+    ]
+
+    /// Belongs to the session or the home folder of one user (pam_systemd(8), the XDG base directories, ssh-agent(1), login(1)).
+    private static func isUsers(_ name: String) -> Bool {
+        usersNames.contains(name) || name.hasPrefix("XDG_") && name.hasSuffix("_HOME")
+    }
+
+    private static let usersNames: Set<String> = [
+        "XDG_RUNTIME_DIR", "XDG_SESSION_ID", "XDG_SESSION_TYPE", "XDG_SESSION_CLASS", "XDG_SESSION_DESKTOP",
+        "XDG_CURRENT_DESKTOP", "XDG_SEAT", "XDG_VTNR", "DBUS_SESSION_BUS_ADDRESS", "DESKTOP_SESSION", "DISPLAY",
+        "WAYLAND_DISPLAY", "XAUTHORITY", "ICEAUTHORITY", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_CLIENT",
+        "SSH_CONNECTION", "SSH_TTY", "GPG_AGENT_INFO", "GNUPGHOME", "MAIL",
+        // sudo(8)
+        "SUDO_COMMAND", "SUDO_USER", "SUDO_UID", "SUDO_GID",
     ]
 
     // MARK: - Files

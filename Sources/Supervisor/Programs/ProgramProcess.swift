@@ -6,9 +6,12 @@ import Supervision
 final class ProgramProcess {
     /// How long after the end of a process its last words are waited for: a descendant may hold its outputs open for ever.
     static let lastWords = TimeAmount.milliseconds(50)
+    /// That time passes in so many parts. A supervisor that was kept from running finds one over before it has read anything; it
+    /// reads before the next.
+    static let lastWordsParts = 5
     /// How long it may take from the spawn until the program itself runs. A folder on a disk that does not answer takes for ever.
     static let launchTimeout = TimeAmount.seconds(10)
-    enum Launch: Equatable {
+    enum Launch: Codable, Equatable {
         case pending
         case executed
         /// Why; it has to end yet.
@@ -20,6 +23,8 @@ final class ProgramProcess {
     let pid: Int32
     var launch = Launch.pending
     var launchDeadline: Scheduled<Void>?
+    /// The pipe of the launch, until that is settled.
+    var status: (any Channel)?
     var pumps: [LogPump] = []
     /// Of standard output and standard error.
     var openOutputs = 2
@@ -32,11 +37,18 @@ final class ProgramProcess {
     var figures: ProgramFigures?
     var cpu = RateMeter()
 
-    init(instance: InstanceID, process: ProgramProcessID, pid: Int32, configuration: ProgramConfiguration) {
+    convenience init(
+        instance: InstanceID, process: ProgramProcessID, pid: Int32, configuration: ProgramConfiguration
+    ) {
+        let text: [UInt8]? = if case .log(let text) = configuration.ready { Array(text.utf8) } else { nil }
+        self.init(instance: instance, process: process, pid: pid, readyText: text)
+    }
+
+    init(instance: InstanceID, process: ProgramProcessID, pid: Int32, readyText: [UInt8]?) {
         self.instance = instance
         self.process = process
         self.pid = pid
-        if case .log(let text) = configuration.ready { readyText = Array(text.utf8) }
+        self.readyText = readyText
     }
 
     func measured(_ figures: ProgramFigures, now: MonotonicTime) {
@@ -70,10 +82,13 @@ final class LaunchStatusReader: ChannelInboundHandler {
     static let maxSentence = 2048
 
     private let settled: (_ failure: String?) -> Void
-    private var text: [UInt8] = []
+    private(set) var text: [UInt8]
 
-    /// - Parameter settled: once.
-    init(settled: @escaping (_ failure: String?) -> Void) {
+    /// - Parameters:
+    ///   - text: what has been read before.
+    ///   - settled: once.
+    init(text: [UInt8] = [], settled: @escaping (_ failure: String?) -> Void) {
+        self.text = text
         self.settled = settled
     }
 

@@ -17,6 +17,8 @@ final class ProgramSenses {
     /// Whom each program's sightings are told.
     private var watched: [String: (ProgramSighting) -> Void] = [:]
     var said: (InstanceID, ProgramWord) -> Void = { _, _ in }
+    /// Whether a message may be an instance's own.
+    var trusts: (InstanceID, NotifyMessage) -> Bool = { _, _ in true }
 
     init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -35,12 +37,26 @@ final class ProgramSenses {
         return try new.open(instance)
     }
 
+    func adopt(_ socket: NotifySocket, of instance: InstanceID) throws(SystemError) {
+        let listener = if let notifications { notifications } else { try makeNotifications() }
+        notifications = listener
+        try listener.adopt(socket, of: instance)
+    }
+
+    var notifySockets: [InstanceID: NotifySocket] { notifications?.sockets ?? [:] }
+
+    func hold(_ isHeld: Bool) { notifications?.hold(isHeld) }
+
+    /// They are held, and every word that was heard has been told.
+    var isQuiet: Bool { notifications?.isQuiet ?? true }
+
     func closeNotifications(of instance: InstanceID) { notifications?.close(instance) }
 
     private func makeNotifications() throws(SystemError) -> ProgramNotifications {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         return try ProgramNotifications(eventLoop: eventLoop) { instance, message in
             let senses = bound.value
+            guard senses.trusts(instance, message) else { return }
             if let status = message.status {
                 senses.said(instance, .status(LogText.escaped(String(status.prefix(Self.maxStatus)))))
             }

@@ -12,7 +12,10 @@ struct ProgramSockets {
     }
 
     private let store: Store?
-    private var held: [String: [ListenAddress: [ListeningSocket]]] = [:]
+    var held: [String: [ListenAddress: [ListeningSocket]]] = [:]
+    /// Addresses at which nobody got through any more, because a process shut its socket down or removed its file: they were given up,
+    /// to be bound anew.
+    private var spoiled: [ListenAddress] = []
     /// Those of a former life of the service, until it is known who needs them.
     private var former: [SystemdSockets.Inherited]
 
@@ -63,6 +66,12 @@ struct ProgramSockets {
     {
         guard !addresses.isEmpty || held[program] != nil else { return [] }
         var own = held[program] ?? [:]
+        for (address, sockets) in own where !sockets.allSatisfy(\.isReachable) {
+            if let name = StoredSockets.name(of: address, program: program) { store?.release(name) }
+            for socket in sockets { end(socket) }
+            own[address] = nil
+            spoiled.append(address)
+        }
         for address in addresses where own[address] == nil {
             do throws(ListenError) {
                 own[address] = try ListeningSocket.bind(address)
@@ -80,6 +89,12 @@ struct ProgramSockets {
         }
         held[program] = own
         return addresses.flatMap { own[$0] ?? [] }
+    }
+
+    /// Addresses that were given up since this was last asked.
+    mutating func takeSpoiled() -> [ListenAddress] {
+        defer { spoiled = [] }
+        return spoiled
     }
 
     /// The program is not to be reached any more.
@@ -110,7 +125,8 @@ struct ProgramSockets {
     private func end(_ socket: ListeningSocket) {
         socket.shutDown()
         socket.close()
-        socket.removeFile()
+        // What else lies at its path by now is another's.
+        if socket.hasFile { socket.removeFile() }
     }
 
     /// A program that accepts in a thread of its own expects a socket that waits, as systemd hands it over; those that poll set

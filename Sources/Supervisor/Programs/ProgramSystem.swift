@@ -11,6 +11,9 @@ protocol ProgramSystem: AnyObject {
     /// - Parameter exited: once, when the main process has ended.
     func spawn(_ start: ProgramStart, exited: @escaping (ProcessExit) -> Void) throws -> LaunchedProgramProcess
 
+    /// Watches a process that the program before this one started in the service's process.
+    func adopt(_ instance: InstanceID, exited: @escaping (ProcessExit) -> Void) throws
+
     /// To the main process alone. Nothing when it has ended.
     func signal(_ instance: InstanceID, _ signal: Int32)
 
@@ -54,6 +57,9 @@ protocol ProgramSystem: AnyObject {
     ///
     /// - Parameter failed: a sentence, when that is not possible.
     func remember(_ programs: [ProgramDefinition], failed: @escaping (String) -> Void)
+
+    /// Why they are not kept: a sentence; `nil`: they are.
+    var memoryTrouble: String? { get }
 
     /// What processes say of themselves (sd_notify(3)), from now on.
     func listen(_ said: @escaping (InstanceID, ProgramWord) -> Void)
@@ -101,7 +107,7 @@ enum ProgramSighting: Sendable, Equatable {
 }
 
 /// What a process says of itself.
-enum ProgramWord: Sendable, Equatable {
+enum ProgramWord: Codable, Sendable, Equatable {
     case ready
     case status(String)
 }

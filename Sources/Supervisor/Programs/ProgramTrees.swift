@@ -21,12 +21,27 @@ final class ProgramTrees {
     private var kills: Set<InstanceID> = []
     private var sweeps: [InstanceID: Sweep] = [:]
     private var isWorking = false
+    /// Looks that measure and go on.
+    private var measuring = 0
+    /// No look is begun until it is `false` again; see ``isResting``.
+    var isHeld = false {
+        didSet { work() }
+    }
     /// A tree is gone, and its group removed.
     var dissolved: (ProgramTreeRoot) -> Void = { _ in }
 
     init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
     }
+
+    /// No look goes on.
+    var isResting: Bool { !isWorking && measuring == 0 }
+
+    /// All trees as they were last seen.
+    var known: [InstanceID: ProgramTree] { trees.all.withLock { $0 } }
+
+    /// Takes over what another one knew, before anything else.
+    func resume(_ known: [InstanceID: ProgramTree]) { trees.all.withLock { $0 = known } }
 
     deinit {
         pool.shutdownGracefully { _ in }
@@ -37,8 +52,16 @@ final class ProgramTrees {
     }
 
     func measure(_ took: @escaping ([InstanceID: ProgramFigures]) -> Void) {
+        guard !isHeld else {
+            let bound = NIOLoopBound(took, eventLoop: eventLoop)
+            return eventLoop.execute { bound.value([:]) }
+        }
+        measuring += 1
         let trees = trees
-        run({ trees.figures() }, then: took)
+        run({ trees.figures() }) { [self] figures in
+            measuring -= 1
+            took(figures)
+        }
     }
 
     /// SIGKILL to all of it.
@@ -55,7 +78,7 @@ final class ProgramTrees {
 
     /// Everything that is due, with the same looks for all of it: one takes as long for a hundred trees as for one.
     private func work() {
-        guard !isWorking, !sweeps.isEmpty || !kills.isEmpty else { return }
+        guard !isWorking, !isHeld, !sweeps.isEmpty || !kills.isEmpty else { return }
         isWorking = true
         let (taken, instances) = (sweeps, kills.union(sweeps.keys))
         (sweeps, kills) = ([:], [])
@@ -114,6 +137,7 @@ final class ProgramTrees {
 
     private final class Trees: Sendable {
         let all = Mutex<[InstanceID: ProgramTree]>([:])
+        private let reader = Mutex(ProcessTableReader())
 
         /// The tree is taken out meanwhile: looking takes long. Only one thread does that.
         func change<Result>(_ instance: InstanceID, _ body: (inout ProgramTree) -> Result) -> Result? {
@@ -140,11 +164,11 @@ final class ProgramTrees {
         }
 
         func figures() -> [InstanceID: ProgramFigures] {
-            let instances = all.withLock { Array($0.keys) }
-            guard !instances.isEmpty else { return [:] }
-            let table = ProcessTable.read()
+            let trees = all.withLock { $0 }
+            guard !trees.isEmpty else { return [:] }
+            let table = reader.withLock { $0.read(known: Set(trees.values.flatMap(\.known))) }
             var figures: [InstanceID: ProgramFigures] = [:]
-            for instance in instances {
+            for instance in trees.keys {
                 guard let own = change(instance, { $0.figures(in: table) }) else { continue }
                 figures[instance] = ProgramFigures(
                     cpuSeconds: own.cpuTime.inSeconds, resident: own.residentBytes, count: own.count)

@@ -26,41 +26,30 @@ extension ProgramsDriver {
         adoptStatus(launched.status, process)
     }
 
-    private func adopt(_ descriptor: CInt, _ stream: LogStream, _ process: ProgramProcess) {
+    func adopt(
+        _ descriptor: CInt, _ stream: LogStream, _ process: ProgramProcess, resuming handed: HandedOutput? = nil
+    ) {
         let bound = NIOLoopBound((driver: self, process: process), eventLoop: eventLoop)
         let pump = LogPump(
             log: log, source: LogSource(process: process.process, stream: stream, pid: process.pid), clock: clock,
             heard: { bound.value.driver.heard($0, stream, bound.value.process) },
-            ended: { bound.value.driver.outputEnded(bound.value.process) })
+            ended: { bound.value.driver.outputEnded(bound.value.process) }, resuming: handed)
         process.pumps.append(pump)
-        let boundPump = NIOLoopBound(pump, eventLoop: eventLoop)
-        NIOPipeBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(boundPump.value)
-                }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { _ in
-                Descriptors.close(descriptor)
-                bound.value.driver.outputEnded(bound.value.process)
-            }
+        AdoptedDescriptor.read(descriptor, on: eventLoop) { channel in
+            try channel.pipeline.syncOperations.addHandler(pump)
+        } failed: { [self] _ in
+            outputEnded(process)
+        }
     }
 
-    private func adoptStatus(_ descriptor: CInt, _ process: ProgramProcess) {
-        let bound = NIOLoopBound((driver: self, process: process), eventLoop: eventLoop)
-        NIOPipeBootstrap(group: eventLoop)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let reader = LaunchStatusReader { bound.value.driver.launched(bound.value.process, failure: $0) }
-                    try channel.pipeline.syncOperations.addHandler(reader)
-                }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { error in
-                Descriptors.close(descriptor)
-                bound.value.driver.launched(bound.value.process, failure: "The launch cannot be followed: \(error)")
-            }
+    func adoptStatus(_ descriptor: CInt, _ process: ProgramProcess, text: [UInt8] = []) {
+        AdoptedDescriptor.read(descriptor, on: eventLoop) { [self] channel in
+            let reader = LaunchStatusReader(text: text) { self.launched(process, failure: $0) }
+            try channel.pipeline.syncOperations.addHandler(reader)
+            process.status = channel
+        } failed: { [self] error in
+            launched(process, failure: "The launch cannot be followed: \(error)")
+        }
     }
 
     // MARK: - The launch
@@ -69,6 +58,7 @@ extension ProgramsDriver {
     private func launched(_ process: ProgramProcess, failure: String?) {
         guard process.launch == .pending, processes[process.instance] != nil else { return }
         process.launchDeadline?.cancel()
+        process.status = nil
         guard let failure else {
             process.launch = .executed
             input { $0.spawned(process.instance, pid: process.pid, now: now()) }
@@ -79,14 +69,14 @@ extension ProgramsDriver {
         launchFailed(process, failure)
     }
 
-    private func launchTimedOut(_ instance: InstanceID) {
+    func launchTimedOut(_ instance: InstanceID) {
         guard let process = processes[instance], process.launch == .pending else { return }
         let seconds = ProgramProcess.launchTimeout.nanoseconds / 1_000_000_000
         launchFailed(process, "it was not started within \(seconds) s: a disk or a name service does not answer")
     }
 
     /// Reported when nothing of it lives; what even SIGKILL cannot end is not waited for.
-    private func launchFailed(_ process: ProgramProcess, _ reason: String) {
+    func launchFailed(_ process: ProgramProcess, _ reason: String) {
         process.launch = .failed(reason)
         guard process.exit == nil else { return reportFailedLaunch(process) }
         system.killTree(process.instance)
@@ -126,15 +116,23 @@ extension ProgramsDriver {
 
     // MARK: - Its end
 
-    private func processEnded(_ instance: InstanceID, _ exit: ProcessExit) {
+    func processEnded(_ instance: InstanceID, _ exit: ProcessExit) {
         guard let process = processes[instance], process.exit == nil else { return }
         process.exit = exit
         reportFailedLaunch(process)
         reportExitIfHeard(process)
         guard processes[instance] != nil else { return }
         // Its last words may still lie in the pipes; what it left behind may hold them open.
+        awaitLastWords(process, parts: ProgramProcess.lastWordsParts)
+    }
+
+    private func awaitLastWords(_ process: ProgramProcess, parts: Int) {
+        guard processes[process.instance] != nil else { return }
+        guard parts > 0 else { return reportExit(process) }
         let bound = NIOLoopBound((driver: self, process: process), eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: ProgramProcess.lastWords) { bound.value.driver.reportExit(bound.value.process) }
+        let part = TimeAmount.nanoseconds(
+            ProgramProcess.lastWords.nanoseconds / Int64(ProgramProcess.lastWordsParts))
+        eventLoop.scheduleTask(in: part) { bound.value.driver.awaitLastWords(bound.value.process, parts: parts - 1) }
     }
 
     private func outputEnded(_ process: ProgramProcess) {

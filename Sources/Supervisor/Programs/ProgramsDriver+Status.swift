@@ -14,12 +14,7 @@ extension ProgramsDriver {
     static func problems(_ statuses: [ProgramStatus]) -> [String] { statuses.flatMap(\.problems) }
 
     /// Whether a program is kept from running as configured.
-    static func isDegraded(_ statuses: [ProgramStatus]) -> Bool {
-        statuses.contains { status in
-            [.failed, .backoff].contains(status.state)
-                || status.processes.contains { [.failed, .backoff].contains($0.state) }
-        }
-    }
+    var isDegraded: Bool { machine.isDegraded(now: now()) }
 
     /// Processes that live now.
     var livingCount: Int { machine.livingInstances.count }
@@ -33,13 +28,17 @@ extension ProgramsDriver {
             throw ControlFailure(ProgramRefusal.unknown(word))
         }
         let configuration = snapshot.definition.configuration
+        let process = ProgramProcessID(program: target.program, number: target.number ?? 1)
+        guard
+            (1...max(1, snapshot.wanted)).contains(process.number)
+                || snapshot.processes.contains(where: { $0.number == process.number })
+        else { throw ControlFailure(ProgramRefusal.noSuchProcess(process)) }
         let settings = ProgramEntry.settings(configuration, showsSecrets: withEnvironment).map {
             ProgramSetting(key: $0.key, value: $0.value, isDefault: $0.isDefault)
         }
         var description = ProgramDescription(
             status: status(snapshot, now: now), settings: settings, environment: nil)
         guard withEnvironment else { return description }
-        let process = ProgramProcessID(program: target.program, number: target.number ?? 1)
         do throws(ProgramSystemError) {
             description.environment = try system.environment(of: process, configuration)
         } catch {
@@ -51,8 +50,10 @@ extension ProgramsDriver {
     private func status(_ snapshot: ProgramSnapshot, now: MonotonicTime) -> ProgramStatus {
         let name = snapshot.definition.configuration.name
         let processes = snapshot.processes.map { process($0, of: name, now: now) }
+        let isUnproven = snapshot.state == .ready && snapshot.processes.contains(where: \.isOnProbation)
+        let state = isUnproven ? .starting : ProgramState(snapshot.state)
         return ProgramStatus(
-            number: snapshot.number, name: name, state: ProgramState(snapshot.state),
+            number: snapshot.number, name: name, state: state,
             operation: snapshot.operation?.word, configured: snapshot.definition.origin == .file,
             wanted: snapshot.wanted, restarts: processes.reduce(0) { $0 &+ $1.restarts }, processes: processes,
             problems: snapshot.problems)
@@ -63,7 +64,7 @@ extension ProgramsDriver {
     ) -> ProgramProcessStatus {
         var status = ProgramProcessStatus(
             name: ProgramProcessID(program: program, number: snapshot.number).description, number: snapshot.number,
-            state: ProgramState(snapshot.state), restarts: snapshot.restarts)
+            state: snapshot.isOnProbation ? .starting : ProgramState(snapshot.state), restarts: snapshot.restarts)
         status.pid = snapshot.pid
         status.uptime = snapshot.uptime?.inSeconds
         status.lastExit = snapshot.lastExit

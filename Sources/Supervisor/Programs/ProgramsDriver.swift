@@ -29,6 +29,7 @@ final class ProgramsDriver {
 
     private let actions = ActionQueue<ProgramAction>()
     private let alarm: MachineAlarm
+    let starts: ProgramStarts
     private var isMeasuring = false
 
     init(
@@ -40,6 +41,7 @@ final class ProgramsDriver {
         self.system = system
         self.clock = clock
         alarm = MachineAlarm(eventLoop: eventLoop, clock: clock)
+        starts = ProgramStarts(eventLoop: eventLoop, clock: clock)
         machine = ProgramsStateMachine(cores: cores, seed: seed)
     }
 
@@ -101,9 +103,12 @@ final class ProgramsDriver {
 
     private func perform(_ action: ProgramAction) {
         switch action {
-        case .spawn(let instance, let process, let configuration): spawn(instance, process, configuration)
-        case .signal(let instance, let signal): system.signal(instance, signal)
-        case .killTree(let instance): system.killTree(instance)
+        case .spawn(let instance, let process, let configuration):
+            starts.take(instance) { [self] in spawn(instance, process, configuration) }
+        case .signal(let instance, let signal):
+            if starts.cancel(instance) { neverBegan(instance) } else { system.signal(instance, signal) }
+        case .killTree(let instance):
+            if starts.cancel(instance) { neverBegan(instance) } else { system.killTree(instance) }
         case .sweepTree(let instance): sweep(instance)
         case .probe(let instance, let probe, let timeout): ask(instance, probe, timeout)
         case .closeSockets(let program):
@@ -118,6 +123,13 @@ final class ProgramsDriver {
         case .allStopped: end()
         }
     }
+
+    private func neverBegan(_ instance: InstanceID) {
+        input { $0.spawnFailed(instance, reason: "it was to end before it was its turn to start", now: now()) }
+    }
+
+    /// They settled in a former life of the driver.
+    func markSettled() { isSettled = true }
 
     private func settle() {
         guard !isSettled else { return }
@@ -167,6 +179,13 @@ final class ProgramsDriver {
         }
     }
 
+    /// What an operator should know of those that were started at run time; `nil`: all is well.
+    var memoryProblem: String? {
+        system.memoryTrouble.map {
+            "Programs started at run time cannot be remembered: they would be gone after a restart of wsd. \($0)"
+        }
+    }
+
     private func remember() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         system.remember(machine.definitions) { reason in
@@ -205,11 +224,14 @@ final class ProgramsDriver {
     private func measured(_ figures: [InstanceID: ProgramFigures]) {
         isMeasuring = false
         guard !hasStopped else { return }
+        var actions: [ProgramAction] = []
         for (instance, figures) in figures.sorted(by: { $0.key < $1.key }) {
             guard let process = processes[instance], process.launch == .executed, process.exit == nil else { continue }
             process.measured(figures, now: now())
-            input { $0.measured(instance, memory: figures.resident, now: now()) }
+            actions += machine.measured(instance, memory: figures.resident, now: now())
         }
+        // All at once: what follows looks at every program.
+        perform(actions)
     }
 }
 

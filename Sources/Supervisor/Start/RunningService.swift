@@ -6,6 +6,7 @@ import Model
 import NIOCore
 import NIOPosix
 import Supervision
+import Wire
 
 /// All that runs on the supervisor's event loop, and the order of its beginning and its end.
 final class RunningService {
@@ -13,32 +14,43 @@ final class RunningService {
     /// How often it is seen to that the sockets' files are still there.
     static let socketCheck = TimeAmount.seconds(5)
 
-    private let eventLoop: any EventLoop
-    private let loader: ConfigurationLoader
+    let eventLoop: any EventLoop
+    let loader: ConfigurationLoader
     private let loaded: LoadedConfiguration
-    private var sockets: ServiceSockets
+    var sockets: ServiceSockets
     /// Leaves the process.
     private let ended: (Int32) -> Void
-    private let log: LogCenter
+    let log: LogCenter
     private let format: LogCenter.Format
     private let usesJournal: Bool
-    private let system: LinuxChildSystem
-    private let programSystem: LinuxProgramSystem
-    private let hooks: EventHooks
+    let system: LinuxChildSystem
+    let programSystem: LinuxProgramSystem
+    let hooks: EventHooks
     private let logOutput: SupervisorLogOutput
-    private let hadTerminal = Terminal.hasControlling
-    private let startedAt: MonotonicTime
-    private let startedAtTime: Double
-    private var driver: FleetDriver?
+    let hadTerminal: Bool
+    /// The soft limit on descriptors that the service was started with.
+    let originalLimit: Int
+    /// File of this program.
+    let program = OwnProgram.path
+    /// How often another program has taken this process over.
+    let takeovers: Int
+    /// What is to be gone on with; `nil`: nothing, or it has been.
+    private var handed: Handed?
+    /// Another program is about to take this process over.
+    var takeover: Takeover?
+    let startedAt: MonotonicTime
+    let startedAtTime: Double
+    var driver: FleetDriver?
     private var control: ControlServer?
-    private var signals: SignalReader?
+    var signals: SignalReader?
     private var watchdog: RepeatedTask?
     private var socketWatch: RepeatedTask?
     private var socketTrouble: String?
 
     init(
         eventLoop: any EventLoop, loader: ConfigurationLoader, loaded: LoadedConfiguration, sockets: ServiceSockets,
-        startedAt: MonotonicTime, startedAtTime: Double, originalLimit: Int, ended: @escaping (Int32) -> Void
+        startedAt: MonotonicTime, startedAtTime: Double, originalLimit: Int, handed: Handed? = nil,
+        ended: @escaping (Int32) -> Void
     ) throws(SystemError) {
         self.eventLoop = eventLoop
         self.loader = loader
@@ -46,6 +58,10 @@ final class RunningService {
         self.sockets = sockets
         self.startedAt = startedAt
         self.startedAtTime = startedAtTime
+        self.originalLimit = originalLimit
+        self.handed = handed
+        hadTerminal = handed?.handover.hadTerminal ?? Terminal.hasControlling
+        takeovers = handed?.handover.takeovers ?? 0
         self.ended = ended
         let configuration = loaded.configuration
         format = Self.format(configuration)
@@ -55,19 +71,23 @@ final class RunningService {
             journal: usesJournal ? JournalDestination() : nil,
             service: LogService(configuration, environment: loader.environment, usesJournal: usesJournal))
         self.log = log
+        if let handed {
+            log.resume(handed.lines, after: handed.lastLine, dropped: handed.handover.droppedLines)
+        }
         let bound = NIOLoopBound(log, eventLoop: eventLoop)
         logOutput = SupervisorLogOutput(level: configuration.log.level) { level, message, fields in
             eventLoop.execute { bound.value.takeOwn(level, message, fields) }
         }
         system = try LinuxChildSystem(
-            eventLoop: eventLoop, listeners: sockets.listeners + sockets.redirects, environment: loader.environment)
+            eventLoop: eventLoop, listeners: sockets.listeners + sockets.redirects, environment: loader.environment,
+            board: handed?.handover.board)
         programSystem = LinuxProgramSystem(
             eventLoop: eventLoop, children: system,
             setup: LinuxProgramSystem.Setup(
                 environment: loader.environment, controlSocket: sockets.paths.controlSocket,
                 folder: Self.folder(loaded, loader), descriptorLimit: originalLimit,
                 memory: ProgramMemory.path(configuration.history, environment: loader.environment, uid: geteuid()),
-                formerSockets: sockets.programs))
+                formerSockets: sockets.programs, handed: handed?.handover.programSystem))
         hooks = EventHooks(
             eventLoop: eventLoop, children: system, log: log, environment: loader.environment,
             controlSocket: sockets.paths.controlSocket)
@@ -115,7 +135,25 @@ final class RunningService {
                 bound.value.notify(["WATCHDOG=1"])
             }
         }
-        driver.start()
+        begin(driver)
+    }
+
+    /// Anew, or where another program stopped.
+    private func begin(_ driver: FleetDriver) {
+        guard let handover = handed?.handover else { return driver.start() }
+        handed = nil
+        driver.events.resume(handover.events, after: handover.lastEvent)
+        programSystem.resume()
+        driver.resume(handover.fleet, handover.programs, hooks: handover.hooks, from: handover.version)
+        let seconds = (MonotonicTime.now() - handover.madeAt).inSeconds
+        log.takeOwn(.debug, "Taken over", ["takeover.seconds": "\(seconds)"])
+    }
+
+    /// What another program left.
+    struct Handed {
+        var handover: Handover
+        var lines: [LogEntry]
+        var lastLine: Int
     }
 
     private static let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
@@ -129,7 +167,8 @@ final class RunningService {
             hubSocket: sockets.paths.hubSocket, underSystemd: Self.isUnderSystemd(loader.environment),
             cores: Self.cores, seed: UInt64.random(in: .min ... .max),
             startedAt: startedAt,
-            startedAtTime: startedAtTime, clock: MonotonicTime.now,
+            startedAtTime: startedAtTime, clock: MonotonicTime.now, program: program, takeovers: takeovers,
+            upgrade: { body, told throws(ControlFailure) in try bound.value.upgrade(body, told) },
             load: { Result { () throws(ConfigurationErrors) in try loader.load() } },
             ready: { bound.value.announce() }, ended: { bound.value.end($0) })
     }
@@ -154,9 +193,10 @@ final class RunningService {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         control.start(socket: sockets.control.descriptor) { socket in
             let peer = try? PeerCredentials.of(socket)
-            return ControlAccess(
+            let access = ControlAccess(
                 uid: peer?.uid, groups: peer.map { [$0.gid] + $0.groups } ?? [], ownUID: ownUID, group: group,
                 readOnlyOthers: readOnlyOthers)
+            return ControlPeer(access: access, uid: peer?.uid)
         }.whenFailure { error in
             bound.value.log.takeOwn(.critical, "The control socket cannot be served", ["error": "\(error)"])
         }

@@ -3,7 +3,7 @@ import LinuxSystem
 import Model
 
 /// Everything that is bound before the first child exists.
-struct ServiceSockets {
+struct ServiceSockets: Codable {
     var control: UnixListener
     var listeners: [ListeningSocket]
     /// Those of `tls.redirectFrom`.
@@ -17,6 +17,10 @@ struct ServiceSockets {
     var kept: [ListenAddress] = []
     /// Sockets of programs that the service manager had held.
     var programs: [SystemdSockets.Inherited] = []
+
+    private enum CodingKeys: CodingKey {
+        case control, listeners, redirects, paths, group
+    }
 
     /// Takes the control socket first: whoever holds it is the running service.
     static func open(_ configuration: WsdConfiguration, environment: [String: String]) -> Result<Self, StartFailure> {
@@ -45,6 +49,9 @@ struct ServiceSockets {
             return .failure(error)
         }
     }
+
+    /// What stays open for the program that takes this process over.
+    var descriptors: [Int32] { control.descriptors + (listeners + redirects).map(\.descriptor) }
 
     /// What is wrong with the configuration of the control socket on this machine.
     static func problem(_ configuration: ControlConfiguration, environment: [String: String]) -> StartFailure? {

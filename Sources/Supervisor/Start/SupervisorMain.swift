@@ -13,6 +13,7 @@ package enum SupervisorMain {
     /// - Parameter file: what `--config` names.
     package static func run(file: String?, flags: ConfigurationFlags) -> Never {
         StandardDescriptors.open()
+        if let descriptor = takenOver { resume(from: descriptor, file: file, flags: flags) }
         let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
         let loaded: LoadedConfiguration
         do throws(ConfigurationErrors) {
@@ -40,6 +41,55 @@ package enum SupervisorMain {
                 loader: loader, loaded: loaded, sockets: sockets, descriptorLimit: limit,
                 originalLimit: original?.soft ?? DescriptorLimit.usual)
         }
+    }
+
+    /// The descriptor of what another program hands over with this process; `nil`: this one is new. Removes the variable.
+    private static var takenOver: Int32? {
+        guard let text = Environment.current[HandoverFile.variable] else { return nil }
+        unsetenv(HandoverFile.variable)
+        return Int32(text)
+    }
+
+    /// Goes on where another program stopped.
+    private static func resume(from descriptor: Int32, file: String?, flags: ConfigurationFlags) -> Never {
+        ProcessName.setOwn("wsd")
+        let handed: RunningService.Handed
+        do throws(TakeoverFailure) {
+            let (handover, lines, lastLine) = try HandoverFile.read(descriptor)
+            guard handover.pid == getpid() else { throw TakeoverFailure("It is another process's.") }
+            handed = RunningService.Handed(handover: handover, lines: lines, lastLine: lastLine)
+        } catch {
+            say("wsd: The service cannot be taken over: \(error.message)\n", on: STDERR_FILENO)
+            exit(ExitCode.osError)
+        }
+        Descriptors.close(descriptor)
+        for descriptor in handed.handover.descriptors { try? Descriptors.setCloseOnExec(descriptor) }
+        do {
+            try SignalDescriptor.block(signals)
+        } catch {
+            say("wsd: \(error)\n", on: STDERR_FILENO)
+            exit(ExitCode.osError)
+        }
+        SupervisorService.run(
+            loader: ConfigurationLoader(file: file, environment: Environment.current, flags: flags),
+            loaded: handed.handover.fleet.configuration, sockets: handed.handover.sockets,
+            descriptorLimit: Result { try DescriptorLimit.current }, originalLimit: handed.handover.descriptorLimit,
+            handed: handed)
+    }
+
+    /// The role of a program that is tried: says whether it can take over from the process that started it.
+    ///
+    /// - Parameter childProblems: what would keep a child of the service from starting.
+    package static func tryTakeover(
+        file: String?, flags: ConfigurationFlags, childProblems: (WsdConfiguration) -> [String]
+    ) -> Never {
+        let loader = ConfigurationLoader(file: file, environment: Environment.current, flags: flags)
+        let verdict = TakeoverVerdict.of(loader) { configuration in
+            let own = ServiceSockets.problem(configuration.control, environment: loader.environment)
+            return (own.map { [$0.message] } ?? []) + childProblems(configuration)
+        }
+        say(verdict.line, on: STDOUT_FILENO)
+        exit(ExitCode.success)
     }
 
     /// `--check-config` and `--print-config`: says what is wrong, or what there is. Returns the exit status.

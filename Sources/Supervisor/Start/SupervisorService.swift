@@ -12,15 +12,16 @@ enum SupervisorService {
 
     static func run(
         loader: ConfigurationLoader, loaded: LoadedConfiguration, sockets: ServiceSockets,
-        descriptorLimit: Result<DescriptorLimit, any Error>, originalLimit: Int
+        descriptorLimit: Result<DescriptorLimit, any Error>, originalLimit: Int,
+        handed: RunningService.Handed? = nil
     ) -> Never {
-        let startedAt = MonotonicTime.now()
-        let startedAtTime = Clocks.wallSeconds()
+        let startedAt = handed?.handover.startedAt ?? MonotonicTime.now()
+        let startedAtTime = handed?.handover.startedAtTime ?? Clocks.wallSeconds()
         MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { eventLoop in
             do {
                 let service = try RunningService(
                     eventLoop: eventLoop, loader: loader, loaded: loaded, sockets: sockets, startedAt: startedAt,
-                    startedAtTime: startedAtTime, originalLimit: originalLimit
+                    startedAtTime: startedAtTime, originalLimit: originalLimit, handed: handed
                 ) { code in exit(code) }
                 service.start(descriptorLimit: descriptorLimit)
             } catch {

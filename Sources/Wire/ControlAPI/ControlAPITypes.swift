@@ -235,9 +235,28 @@ package struct ScaleBody: Codable, Sendable, Equatable {
 package struct VersionAnswer: Codable, Sendable, Equatable {
     package var version: String
     package var pid: Int32
+    /// File of the supervisor's program.
+    package var program: String?
+    /// How often another program has taken the supervisor's process over; `nil`: it cannot be (an older wsd).
+    package var takeovers: Int?
 
-    package init(version: String, pid: Int32) {
+    package init(version: String, pid: Int32, program: String? = nil, takeovers: Int? = nil) {
         self.version = version
         self.pid = pid
+        self.program = program
+        self.takeovers = takeovers
+    }
+}
+
+/// `POST /v1/upgrade`.
+package struct UpgradeBody: Codable, Sendable, Equatable {
+    /// Absolute path of the program; `nil`: what lies where the running one was started from.
+    package var program: String?
+    /// Say whether it could take over, and leave it at that.
+    package var checkOnly: Bool?
+
+    package init(program: String? = nil, checkOnly: Bool? = nil) {
+        self.program = program
+        self.checkOnly = checkOnly
     }
 }

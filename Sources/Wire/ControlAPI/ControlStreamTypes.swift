@@ -8,7 +8,7 @@
 // GET /v1/rooms             NDJSON: RoomInfo (summed over workers, by name) …, then StreamProblem as above; ?prefix=
 // GET /v1/stats             StatsSample; with ?follow=1s (to 60s) NDJSON, one each interval
 // GET /v1/logs              NDJSON: LogEntry, oldest first
-//                           ?lines=100 &worker=1 &source=hub &level=warning &since=<seconds since 1970, or 90s 10m 2h 1d ago>
+//                           ?lines=100 &target=api,web:2,worker:1 &worker=1 &source=hub &level=warning &since=<seconds since 1970, or 90s 10m 2h 1d ago>
 //                           &grep= &after=<sequence> &follow=1
 // GET /v1/config            [ConfigurationEntry]
 // POST /v1/reload           NDJSON OperationProgress; 409 ControlError `busy` while another operation runs

@@ -57,8 +57,11 @@ extension Session {
 
     /// Hands each value of an NDJSON list to `add`; with `--json` writes its lines as they are instead. What the service says
     /// of missing parts goes to standard error.
+    ///
+    /// - Parameter written: gets each value that was written or added, with `--json`, too; `nil`: nobody asks.
     func list<Value: Decodable>(
-        _ type: Value.Type, _ request: ControlRequest, _ add: (Value) throws -> Void
+        _ type: Value.Type, _ request: ControlRequest, written: ((Value) -> Void)? = nil,
+        _ add: (Value) throws -> Void
     ) async throws -> Listing {
         var listing = Listing()
         try await client.lines(request) { line in
@@ -69,11 +72,9 @@ extension Session {
                 return
             }
             listing.count += 1
-            if json {
-                try output.json(line)
-            } else {
-                try add(try ControlClient.decode(type, line))
-            }
+            let value = json && written == nil ? nil : try ControlClient.decode(type, line)
+            if json { try output.json(line) } else if let value { try add(value) }
+            if let value { written?(value) }
         }
         return listing
     }

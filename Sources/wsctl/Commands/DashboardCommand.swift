@@ -31,6 +31,7 @@ struct DashboardCommand: ControlCommand {
     }
 
     func perform(_ session: Session) async throws -> CommandStatus {
+        let session = try await session.settled()
         // Whoever has no service, or may not use it, is told here rather than in the browser.
         _ = try await session.client.value(VersionAnswer.self, ControlRequest(.get, "/v1/version"))
         let server = try await DashboardServer.listening(

@@ -59,22 +59,15 @@ struct EventsCommand: ControlCommand {
     func perform(_ session: Session) async throws -> CommandStatus {
         if follow { ReaderWatch.start() }
         let from = since.flatMap { PointInTime.parse($0, now: WallClock.now) }
-        let request = ControlRequest(
-            .get, "/v1/events",
-            query: [
-                ("follow", follow ? "1" : nil), ("count", count.map(String.init)), ("type", type),
-                ("program", program), ("since", from.map { Humanized.fixed($0, 3) }), ("after", after.map(String.init)),
-            ])
-        let listing = try await session.list(ServiceEvent.self, request) { event in
-            let time =
-                session.style.coloured
-                ? WallClock.textBriefly(event.time, now: WallClock.now) : WallClock.text(event.time)
-            try session.show([EventLine.text(event, time: time, session.style)])
-        }
+        let query = [("type", type), ("program", program), ("since", from.map { Humanized.fixed($0, 3) })]
+        let place = [("count", count.map(String.init)), ("after", after.map(String.init))]
+        let reader = EventReader(query: query)
         guard follow else {
+            let listing = try await reader.read(session, place)
             if listing.count == 0, count != 0 { session.remark("No kept event matches.") }
             return listing.status
         }
+        try await reader.follow(session, place)
         session.remark("wsctl: the service ended the stream.")
         return .noAnswer
     }

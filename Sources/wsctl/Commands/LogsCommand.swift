@@ -14,6 +14,7 @@ struct LogsCommand: ControlCommand {
             Example:
               wsctl logs -f
               wsctl logs api --err -n 20
+              wsctl logs -f api web:2 worker:1
               wsctl logs -f --highlight timeout
               wsctl logs --worker 2 --level warning --since 10m
               wsctl logs -n 0 -f --grep 'Rate limit' --json
@@ -21,9 +22,9 @@ struct LogsCommand: ControlCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Only a program's, and what the supervisor says about it; name:2 for one process, worker:2, hub, supervisor.",
+            "Only these programs', and what the supervisor says about them; name:2 for one process, workers, worker:2, hub, supervisor.",
             valueName: "target"))
-    var target: String?
+    var targets: [String] = []
 
     @Flag(name: .shortAndLong, help: "Go on with new lines until Ctrl-C.")
     var follow = false
@@ -69,15 +70,13 @@ struct LogsCommand: ControlCommand {
         if let lines, lines < 0 { throw ValidationError("--lines must not be negative.") }
         if let worker, worker < 1 { throw ValidationError("--worker counts from 1.") }
         if worker != nil, source != nil { throw ValidationError("Give --worker or --source, not both.") }
-        if let target {
-            guard worker == nil, source == nil else {
-                throw ValidationError("Give a target, --worker or --source, not several of them.")
-            }
-            do {
-                _ = try LogOrigin(target)
-            } catch {
-                throw ValidationError(error.message)
-            }
+        if !targets.isEmpty, worker != nil || source != nil {
+            throw ValidationError("Give targets, --worker or --source, not several of them.")
+        }
+        do {
+            for target in targets { try Self.check(target) }
+        } catch {
+            throw ValidationError(error.message)
         }
         if let since, PointInTime.parse(since, now: WallClock.now) == nil {
             throw ValidationError("--since takes 90s, 10m, 1h30m, 2d, 06:00 or 2026-11-21T06:00:00Z, not '\(since)'.")
@@ -87,11 +86,11 @@ struct LogsCommand: ControlCommand {
     func perform(_ session: Session) async throws -> CommandStatus {
         if follow { ReaderWatch.start() }
         let from = since.flatMap { PointInTime.parse($0, now: WallClock.now) }
-        let origin = try await origin(session)
         let stream = out ? .out : err ? .err : stream
         let query = [
-            ("worker", origin.worker.map(String.init)), ("source", origin.source), ("program", origin.program),
-            ("stream", stream?.rawValue), ("level", level?.rawValue), ("since", from.map { Humanized.fixed($0, 3) }),
+            ("target", targets.isEmpty ? nil : targets.joined(separator: ",")), ("worker", worker.map(String.init)),
+            ("source", source), ("stream", stream?.rawValue), ("level", level?.rawValue),
+            ("since", from.map { Humanized.fixed($0, 3) }),
             ("grep", grep),
         ]
         let reader = LogReader(session: session, query: query, highlight: highlight)
@@ -106,43 +105,12 @@ struct LogsCommand: ControlCommand {
 }
 
 extension LogsCommand {
-    /// Where the lines are to come from; a program's number has become its name.
-    private func origin(_ session: Session) async throws -> LogOrigin {
-        guard let target else { return LogOrigin(worker: worker, source: source) }
-        var origin = try LogOrigin(target)
-        let word = origin.program ?? origin.source.flatMap { $0.split(separator: ":").first.map(String.init) }
-        guard let word, CommandTarget.isNumber(word) else { return origin }
-        let programs = try await session.listOfPrograms()
-        guard let name = programs.first(where: { "\($0.number)" == word })?.name else {
-            throw StartComplaint("There is no program number \(word). `wsctl list` shows those there are.")
+    /// Which programs there are the service knows.
+    static func check(_ word: String) throws(TargetComplaint) {
+        guard !word.contains(",") else {
+            throw TargetComplaint("Put a space between names, not a comma: \(PlainText.harmless(word))")
         }
-        if origin.program != nil { origin.program = name } else { origin.source = name + target.dropFirst(word.count) }
-        return origin
-    }
-}
-
-/// Where log lines come from. Empty: everywhere.
-struct LogOrigin: Equatable {
-    var worker: Int?
-    var source: String?
-    var program: String?
-
-    init(worker: Int? = nil, source: String? = nil) {
-        (self.worker, self.source) = (worker, source)
-    }
-
-    /// A target of the command line.
-    init(_ word: String) throws(TargetComplaint) {
-        guard word != "hub", word != "supervisor" else {
-            source = word
-            return
-        }
-        switch try CommandTarget(word) {
-        case .all: break
-        case .workers: throw TargetComplaint("Which worker? Name one as worker:2.")
-        case .worker(let number): worker = number
-        case .program(let name): if name.contains(":") { source = name } else { program = name }
-        }
+        if word != "hub", word != "supervisor" { _ = try CommandTarget(word) }
     }
 }
 

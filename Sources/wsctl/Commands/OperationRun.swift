@@ -42,7 +42,8 @@ extension Session {
 enum ProgressLine {
     /// - Parameter elapsed: seconds since the operation was asked for.
     static func text(_ progress: OperationProgress, elapsed: Double, _ style: Style) -> String {
-        let message = PlainText.harmless(progress.message)
+        let lines = progress.message.split(whereSeparator: \.isNewline).map { PlainText.harmless(String($0)) }
+        let message = lines.joined(separator: "\n    ")
         guard progress.done else { return "  \(message)" }
         let succeeded = progress.succeeded == true
         let outcome = style.paint(succeeded ? "done" : "failed", succeeded ? .green : .boldRed)

@@ -43,8 +43,13 @@ struct StatsCommand: ControlCommand {
         ReaderWatch.start()
         var ticker = StatsTicker()
         let request = ControlRequest(.get, "/v1/stats", query: [("follow", "\(every)s")])
-        return try await session.list(StatsSample.self, request) { stats in
-            try session.show(ticker.lines(stats, session.style))
-        }.status
+        var status = CommandStatus.success
+        try await session.followed { session, _ in
+            status = try await session.list(StatsSample.self, request) { stats in
+                try session.show(ticker.lines(stats, session.style))
+            }.status
+            return false
+        }
+        return status
     }
 }

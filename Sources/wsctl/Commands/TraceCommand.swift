@@ -43,6 +43,24 @@ struct TraceCommand: ControlCommand {
             .get, "/v1/trace",
             query: [("client", client), ("room", room), ("user", user), ("payloads", payloads ? "1" : nil)])
         var isOver = false
+        let note = "wsctl: wsd was replaced by its successor; what happened meanwhile is missing here."
+        try await session.followed(note: note) { session, again in
+            do {
+                isOver = try await show(request, session)
+            } catch ControlClientError.refused(404, _) where again {
+                // It went meanwhile.
+                isOver = true
+            }
+            return isOver
+        }
+        if isOver { return .success }
+        session.remark("wsctl: the service ended the stream.")
+        return .noAnswer
+    }
+
+    /// Returns whether the client is gone that is followed alone.
+    private func show(_ request: ControlRequest, _ session: Session) async throws -> Bool {
+        var isOver = false
         try await session.client.lines(request) { bytes in
             let line = try ControlClient.decode(TraceLine.self, bytes)
             isOver = line.isLast
@@ -52,8 +70,6 @@ struct TraceCommand: ControlCommand {
             }
             try session.show([text])
         }
-        if isOver { return .success }
-        session.remark("wsctl: the service ended the stream.")
-        return .noAnswer
+        return isOver
     }
 }

@@ -19,6 +19,8 @@ struct VersionCommand: ControlCommand {
         var wsctl = WsdVersion.current
         var wsd: String?
         var pid: Int32?
+        var program: String?
+        var takeovers: Int?
     }
 
     func perform(_ session: Session) async throws -> CommandStatus {
@@ -27,6 +29,7 @@ struct VersionCommand: ControlCommand {
         do {
             let answer = try await session.client.value(VersionAnswer.self, ControlRequest(.get, "/v1/version"))
             (versions.wsd, versions.pid) = (answer.version, answer.pid)
+            (versions.program, versions.takeovers) = (answer.program, answer.takeovers)
         } catch let error as ControlClientError {
             failure = error
         }

@@ -22,7 +22,7 @@ struct WorkersCommand: ControlCommand {
             return .success
         }
         let processes = try ControlClient.decode([ProcessStatus].self, answer)
-        let notes = ProcessTable.notes(processes)
+        let notes = ProcessTable.notes(processes) + [VersionNote.former(processes)].compactMap { $0 }
         try session.show(ProcessTable.lines(processes, session.style) + (notes.isEmpty ? [] : [""] + notes))
         return .success
     }

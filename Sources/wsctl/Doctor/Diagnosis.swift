@@ -71,7 +71,7 @@ enum Diagnosis {
             ? " If nobody killed it, the kernel did, for want of memory: see `journalctl -k` or `dmesg`." : ""
         let logs = process.worker.map { "wsctl logs --worker \($0)" } ?? "wsctl logs --source \(process.name)"
         guard process.state == .failed else {
-            let next = process.retryIn.map { "; it is started again in \(Humanized.duration($0))" } ?? ""
+            let next = process.retryIn.map { "; it is started again \(Humanized.wait($0))" } ?? ""
             return .problem("\(process.name) \(why)\(next).", "See why with `\(logs)`.\(hint)", evidence: lastWords)
         }
         let revive = process.worker.map { "wsctl restart worker:\($0)" } ?? "wsctl restart"

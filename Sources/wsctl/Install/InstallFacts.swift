@@ -35,6 +35,10 @@ struct InstallFacts {
     /// What `wsd --print-example-config` says; `nil`: nothing.
     var exampleConfiguration: String?
     var isActive = false
+    /// It was started from a file that is not there any more: another one has taken its place.
+    var runsFormerProgram = false
+    /// The control socket of the service.
+    var controlSocket = "/run/wsd/control.sock"
     var isSocketActive = false
 
     /// Whether `wsctl install-service` has written the file.
@@ -51,6 +55,7 @@ extension InstallFacts {
         // By one of these systemctl --user asks it (systemctl(1)).
         let runtime = Environment.variables()["XDG_RUNTIME_DIR"] ?? ""
         facts.isUserSystemdReachable = ["bus", "systemd/private"].contains { kind(of: "\(runtime)/\($0)") == S_IFSOCK }
+        if options.isUser { facts.controlSocket = "\(runtime)/wsd/control.sock" }
         facts.programs = HostFacts.link("/proc/self/exe").flatMap { path in
             path.lastIndex(of: "/").map { String(path[..<$0]) }
         }
@@ -77,9 +82,14 @@ extension InstallFacts {
             ChildCommand.output(["\($0)/wsd", "--print-example-config"])
         }
         if facts.isSystemdRunning {
-            let systemctl = ["systemctl"] + (options.isUser ? ["--user"] : []) + ["--quiet", "is-active"]
-            facts.isActive = ChildCommand.succeeds(systemctl + ["wsd.service"])
-            facts.isSocketActive = ChildCommand.succeeds(systemctl + ["wsd.socket"])
+            let systemctl = ["systemctl"] + (options.isUser ? ["--user"] : [])
+            facts.isActive = ChildCommand.succeeds(systemctl + ["--quiet", "is-active", "wsd.service"])
+            facts.isSocketActive = ChildCommand.succeeds(systemctl + ["--quiet", "is-active", "wsd.socket"])
+            let pid = ChildCommand.output(systemctl + ["show", "--property=MainPID", "--value", "wsd.service"])
+            // proc_pid_exe(5).
+            facts.runsFormerProgram =
+                pid.flatMap { Int32($0.prefix { $0 != "\n" }) }.flatMap { HostFacts.link("/proc/\($0)/exe") }?
+                .hasSuffix(" (deleted)") ?? false
         }
         return facts
     }

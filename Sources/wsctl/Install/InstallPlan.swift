@@ -277,11 +277,15 @@ extension InstallPlan {
             steps.append(.run(systemctl + ["start", "wsd.service"], failure: failure))
         } else if isChanged {
             steps.append(.run(systemctl + ["restart", "wsd.service"], failure: failure))
-        } else {
+        } else if facts.runsFormerProgram, let programs = facts.programs {
             steps.append(
-                .keep(
-                    "the service", reason: "it runs; after an upgrade: \(systemctl.joined(separator: " ")) restart wsd")
-            )
+                .run(
+                    ["\(programs)/wsctl", "--socket", facts.controlSocket, "upgrade", "--all"],
+                    failure:
+                        "The service runs. To have the new program nevertheless: \(systemctl.joined(separator: " ")) restart wsd"
+                ))
+        } else {
+            steps.append(.keep("the service", reason: "it runs, and this program"))
         }
         return steps
     }

@@ -179,10 +179,20 @@ extension MonitRun {
         while !Task.isCancelled {
             try? await Task.sleep(for: interval)
             do {
-                queue.yield(.status(try await client.value(ServiceStatus.self, ControlRequest(.get, "/v1/status"))))
+                queue.yield(.status(try await status(client)))
             } catch {
                 queue.yield(.lost(sentence(error)))
             }
+        }
+    }
+
+    private static func status(_ client: ControlClient) async throws -> ServiceStatus {
+        let request = ControlRequest(.get, "/v1/status")
+        do {
+            return try await client.value(ServiceStatus.self, request)
+        } catch ControlClientError.cutOff {
+            // A program that takes the service over answers next.
+            return try await client.value(ServiceStatus.self, request)
         }
     }
 

@@ -59,6 +59,9 @@ enum Humanized {
         return "\(first) \(small) \(names[unit] ?? unit)"
     }
 
+    /// `in 3.2 s`, `at once`: when something begins.
+    static func wait(_ seconds: Double) -> String { seconds < 0.05 ? "at once" : "in \(duration(seconds))" }
+
     /// The same for narrow columns: `0.4s`, `42s`, `3m12s`, `4h03m`, `12d04h`.
     static func durationBriefly(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds > 0 else { return "0s" }

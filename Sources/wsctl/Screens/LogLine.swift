@@ -54,17 +54,21 @@ enum LogLine {
     }
 
     private static func colour(ofSource entry: LogEntry) -> Style.Colour {
-        let colours: [Style.Colour] = [.green, .cyan, .blue, .yellow]
-        if entry.stream != nil, let program = entry.program {
-            // The same one wherever and whenever it is shown (FNV-1a).
-            let hash = program.utf8.reduce(0x811c_9dc5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
-            return (colours + [.magenta])[Int(hash % UInt32(colours.count + 1))]
+        if entry.stream != nil {
+            // The same one for a name wherever and whenever it is shown (FNV-1a).
+            let name = entry.program ?? entry.source
+            let hash = name.utf8.reduce(0x811c_9dc5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+            return colours[Int(hash % UInt32(colours.count))]
         }
         guard let worker = entry.worker, entry.source != "supervisor" else {
             return entry.source == "hub" ? .magenta : .bold
         }
-        return colours[Int(worker.magnitude % UInt(colours.count))]
+        return colours[Int(worker.magnitude % 4)]
     }
+
+    private static let colours: [Style.Colour] = [
+        .green, .cyan, .blue, .yellow, .magenta, .brightGreen, .brightCyan, .brightBlue, .brightYellow, .brightMagenta,
+    ]
 
     /// A value as it stands behind `name=`.
     static func quoted(_ value: String) -> String {

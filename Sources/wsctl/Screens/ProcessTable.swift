@@ -22,7 +22,7 @@ enum ProcessTable {
             guard !told.contains(where: process.isNamed) else { return nil }
             var parts: [String] = []
             if let exit = process.lastExit { parts.append(PlainText.harmless(exit)) }
-            if let wait = process.retryIn { parts.append("next start in \(Humanized.duration(wait))") }
+            if let wait = process.retryIn { parts.append("next start \(Humanized.wait(wait))") }
             if process.state == .failed, let worker = process.worker {
                 parts.append("given up; revive it with `wsctl restart worker:\(worker)`")
             }

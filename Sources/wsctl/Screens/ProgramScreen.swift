@@ -15,6 +15,7 @@ enum ProgramScreen {
         let problems = programs.flatMap(\.problems)
         if !problems.isEmpty { lines.append("") }
         for problem in problems { lines += bulleted(problem, style) }
+        if let note = VersionNote.former(status.processes) { lines += ["", note] }
         if programs.isEmpty { lines += ["", "There are no programs. Start one: wsctl start app.js"] }
         return lines
     }
@@ -74,7 +75,7 @@ enum ProgramScreen {
         var parts: [String] = []
         if let text = process.statusText { parts.append(text) }
         if let exit = process.lastExit { parts.append("last: \(exit)") }
-        if let wait = process.retryIn { parts.append("next start in \(Humanized.duration(wait))") }
+        if let wait = process.retryIn { parts.append("next start \(Humanized.wait(wait))") }
         guard !parts.isEmpty else { return [] }
         let text = PlainText.harmless("\(process.name): \(parts.joined(separator: ", "))")
         return PlainText.wrapped(text, to: style.width - 4).enumerated().map { ($0 == 0 ? "  " : "    ") + $1 }

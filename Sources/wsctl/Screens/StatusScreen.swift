@@ -15,7 +15,8 @@ enum StatusScreen {
         lines += ProcessTable.lines(status.processes, style)
         if let programs = status.programs, !programs.isEmpty { lines += [""] + ProgramScreen.table(programs, style) }
         if status.managesOnly != true { lines += [""] + totals(status.totals, width: style.width) }
-        if let note = VersionNote.text(service: status.version) { lines += ["", note] }
+        let notes = [VersionNote.text(service: status.version), VersionNote.former(status.processes)]
+        if notes.contains(where: { $0 != nil }) { lines += [""] + notes.compactMap { $0 } }
         return lines
     }
 
@@ -86,5 +87,17 @@ enum VersionNote {
     static func text(service: String) -> String? {
         guard service != WsdVersion.current else { return nil }
         return "note: this wsctl is \(WsdVersion.current), the service runs \(PlainText.harmless(service))."
+    }
+
+    /// A sentence where hub or workers still run the program from before a takeover.
+    static func former(_ processes: [ProcessStatus]) -> String? {
+        guard let own = processes.first(where: { $0.name == "supervisor" })?.version else { return nil }
+        let others = processes.filter { $0.version != nil && $0.version != own }
+        guard !others.isEmpty else { return nil }
+        let versions = Set(others.compactMap(\.version)).sorted().joined(separator: ", ")
+        let names = others.map(\.name).joined(separator: ", ")
+        let verb = others.count == 1 ? "runs" : "run"
+        return PlainText.harmless(
+            "note: \(names) still \(verb) wsd \(versions), the supervisor \(own): `wsctl restart` replaces them.")
     }
 }

@@ -11,6 +11,11 @@ struct Style: Equatable, Sendable {
         case blue = "34"
         case magenta = "35"
         case cyan = "36"
+        case brightGreen = "92"
+        case brightYellow = "93"
+        case brightBlue = "94"
+        case brightMagenta = "95"
+        case brightCyan = "96"
         case inverse = "7"
     }
 

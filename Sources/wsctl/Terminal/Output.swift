@@ -24,8 +24,9 @@ struct Output: Sendable {
         try line(lines.joined(separator: "\n"))
     }
 
-    /// JSON as it came from the service, with one line end.
+    /// JSON as it came from the service, with one line end; nothing in it can move a cursor.
     func json(_ bytes: [UInt8]) throws(OutputError) {
+        let bytes = HarmlessJSON.of(bytes)
         try write(bytes.last == UInt8(ascii: "\n") ? bytes : bytes + [UInt8(ascii: "\n")])
     }
 

@@ -32,7 +32,6 @@ enum PM2Words {
         "init": "`programs:` of wsd.yaml; `wsctl import FILE` takes an ecosystem file over",
         "deploy": "let git, rsync or CI bring the files, then `wsctl reload NAME`",
         "serve": "a server of files is a program: wsctl start -- python3 -m http.server 8000",
-        "update": "`systemctl restart wsd`, or `wsctl stop` and `wsctl resurrect`",
     ]
 
     private static let startOptions = [

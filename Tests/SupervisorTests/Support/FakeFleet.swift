@@ -44,6 +44,10 @@ final class FakeChildSystem: ChildSystem {
         return LaunchedChild(pid: nextPID, link: link.ours, log: log.read)
     }
 
+    func adopt(_ instance: InstanceID, pid: Int32, exited: @escaping (ProcessExit) -> Void) throws {
+        throw ChildSystemError(description: "Nothing came before this test")
+    }
+
     func kill(_ instance: InstanceID) { children[instance]?.end(.signalled(SIGKILL, coreDumped: false)) }
     func clearBoard(of slot: SlotID, instance: InstanceID) { cleared.append(instance) }
     func usage(of pid: Int32) -> ProcessUsage? { ProcessUsage(cpuSeconds: 1, resident: 5_000_000) }

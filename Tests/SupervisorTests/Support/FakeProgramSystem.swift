@@ -75,6 +75,10 @@ final class FakeProgramSystem: ProgramSystem {
         return LaunchedProgramProcess(pid: nextPID, out: out.read, err: err.read, status: status.read)
     }
 
+    func adopt(_ instance: InstanceID, exited: @escaping (ProcessExit) -> Void) throws {
+        throw ProgramSystemError(description: "Nothing came before this test")
+    }
+
     func signal(_ instance: InstanceID, _ signal: Int32) {
         deeds.append("\(signal) \(name(instance))")
         guard let process = processes[instance], process.behaviour.obeys, signal == process.configuration.stopSignal
@@ -117,6 +121,8 @@ final class FakeProgramSystem: ProgramSystem {
     }
 
     func recall() -> (programs: [ProgramDefinition], warnings: [String]) { (remembered, warnings) }
+
+    var memoryTrouble: String?
     func remember(_ programs: [ProgramDefinition], failed: @escaping (String) -> Void) { saved.append(programs) }
     func listen(_ said: @escaping (InstanceID, ProgramWord) -> Void) { self.said = said }
     func cause(of exit: ProcessExit) -> String? { causes.first { $0.exit == exit }?.sentence }

@@ -68,7 +68,7 @@ final class TestService: Sendable {
             return EventLoopConfined(parts, eventLoop: eventLoop)
         }.get()
         try await parts.wait { parts in
-            let started = parts.server.start(socket: listener.descriptor) { _ in access }
+            let started = parts.server.start(socket: listener.descriptor) { _ in ControlPeer(access: access) }
             parts.driver.start()
             return started
         }

@@ -39,6 +39,25 @@ final class ProgramNotifications {
         listener.close(Self.key(instance))
     }
 
+    /// Nothing is heard until it is `false` again: words wait. See ``isQuiet``.
+    func hold(_ isHeld: Bool) { isHeld ? listener.hold() : listener.release() }
+
+    var isQuiet: Bool { listener.isQuiet }
+
+    /// The sockets by instance.
+    var sockets: [InstanceID: NotifySocket] {
+        Dictionary(
+            uniqueKeysWithValues: listener.sockets.map {
+                (InstanceID(rawValue: Int(truncatingIfNeeded: $0.key)), $0.value)
+            })
+    }
+
+    /// Listens at a socket that another one opened.
+    func adopt(_ socket: NotifySocket, of instance: InstanceID) throws(SystemError) {
+        try listener.adopt(socket, for: Self.key(instance))
+        open.value.insert(instance)
+    }
+
     func stop() {
         open.value = []
         listener.stop()

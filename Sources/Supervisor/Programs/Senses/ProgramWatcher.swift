@@ -113,21 +113,13 @@ private final class Watch {
             return fail(error.description)
         }
         self.files = files
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        NIOPipeBootstrap(group: eventLoop)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: FileWatch.readSize))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(EventHandler { bound.value.took($0) })
-                    bound.value.channel = channel
-                    if bound.value.isStopped { bound.value.stop() }
-                }
-            }
-            .takingOwnershipOfDescriptor(input: descriptor)
-            .whenFailure { error in
-                Descriptors.close(descriptor)
-                bound.eventLoop.execute { bound.value.fail("Its files cannot be watched: \(error)") }
-            }
+        AdoptedDescriptor.read(descriptor, on: eventLoop, readSize: FileWatch.readSize) { [self] channel in
+            try channel.pipeline.syncOperations.addHandler(EventHandler { self.took($0) })
+            self.channel = channel
+        } failed: { [self] error in
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            eventLoop.execute { bound.value.fail("Its files cannot be watched: \(error)") }
+        }
         look()
     }
 
