@@ -217,6 +217,8 @@ async function explain(made) {
 const size = (text) => new TextEncoder().encode(text).length;
 
 function send(made, text, isPing = false) {
+  // Refused by the server, it may be closing before the page has heard of that.
+  if (made.socket.readyState !== WebSocket.OPEN) return;
   made.socket.send(text);
   traffic.sent++;
   traffic.sentBytes += size(text);

@@ -154,6 +154,9 @@ def test_users(api):
     async def scenario():
         one = await V1Client.connect(api.url() + "?token=" + token(SECRET, "eve/1"))
         two = await V1Client.connect(api.url() + "?token=" + token(SECRET, "eve/1"))
+        for client in (one, two):
+            # The hub, which is asked on another worker's link below, knows who has joined.
+            await client.request("join", room="here")
         status, _ = await acall(api, "POST", "users/eve%2F1/send", {"data": "for eve"})
         assert status == 200
         for client in (one, two):

@@ -51,7 +51,8 @@ class Diagnosis:
         self.snippets = tab.text("diagnosisSnippets")
         self.facts = tab.value("document.getElementById('diagnosisFacts').textContent")
         assert self.finding == finding, (self.title, self.what, self.facts)
-        assert tab.find("diagnosis").is_displayed()
+        # While the page tries again it is not shown.
+        tab.wait("document.getElementById('diagnosis').checkVisibility()", timeout=timeout)
 
 
 def diagnosis(pages, page, address, finding, timeout=20, **options):

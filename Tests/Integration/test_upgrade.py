@@ -270,6 +270,18 @@ def test_a_program_of_another_version_takes_over(pm):
     assert now["program"] == str(copy) and os.readlink(f"/proc/{pm.pid}/exe") == str(copy)
 
 
+def test_the_environment_and_the_arguments_stay_as_they_are():
+    with Manager(env={"ODD": "a\udcffb", "WSD_TAKEOVER": "7"}) as pm:
+        arguments = open(f"/proc/{pm.pid}/cmdline", "rb").read()
+        upgrade(pm)
+        pm.add("one", ["sleep", "1000"])
+        for pid in (pm.pid, pm.pid_of("one")):
+            variables = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
+            assert pid != pm.pid or b"ODD=a\xffb" in variables
+            assert b"WSD_TAKEOVER=7" not in variables
+        assert open(f"/proc/{pm.pid}/cmdline", "rb").read() == arguments
+
+
 def test_a_stop_in_the_middle_is_not_lost(pm):
     pm.add("one", ["sleep", "1000"])
     answer = pm.threads.submit(pm.http, "POST", "/v1/upgrade")

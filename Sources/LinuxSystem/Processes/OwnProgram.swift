@@ -22,14 +22,21 @@ package enum OwnProgram {
     package static func replace(
         by program: Int32, adding environment: [String: String], keeping descriptors: Set<Int32>
     ) -> SystemError {
-        let variables = Environment.current.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }.sorted()
         let others = Descriptors.open().filter { $0 > STDERR_FILENO }
         // Libraries leave some without the mark.
         for descriptor in others { try? Descriptors.setCloseOnExec(descriptor, !descriptors.contains(descriptor)) }
-        let code = ChildSpawner.withCStrings(variables) { variables in
-            fexecve(program, CommandLine.unsafeArgv, variables)
-            return errno
+        // As they are: they need not be text.
+        var variables: [UnsafeMutablePointer<CChar>?] = []
+        if var entry = wsd_environment() {
+            while let variable = entry.pointee {
+                variables.append(variable)
+                entry += 1
+            }
         }
+        let added = environment.map { strdup("\($0.key)=\($0.value)") }
+        defer { for variable in added { free(variable) } }
+        fexecve(program, CommandLine.unsafeArgv, variables + added + [nil])
+        let code = errno
         for descriptor in others { try? Descriptors.setCloseOnExec(descriptor) }
         return SystemError(call: "execute", code: code, subject: "the new program")
     }
@@ -55,13 +62,18 @@ package enum MemoryFile {
         return file
     }
 
+    /// Whether a descriptor is that of a memory file with this name.
+    package static func isOne(_ descriptor: Int32, name: String) -> Bool {
+        ProcFile.link("/proc/self/fd/\(descriptor)")?.hasPrefix("/memfd:\(name) ") ?? false
+    }
+
     /// All of it.
     ///
     /// - Parameters:
     ///   - name: what it must be called: another descriptor is not read.
     ///   - limit: bytes.
     package static func read(_ descriptor: Int32, name: String, limit: Int) throws(SystemError) -> [UInt8] {
-        guard ProcFile.link("/proc/self/fd/\(descriptor)")?.hasPrefix("/memfd:\(name)") == true else {
+        guard isOne(descriptor, name: name) else {
             throw SystemError(call: "read", code: EBADF, subject: "descriptor \(descriptor)")
         }
         var status = stat()

@@ -47,7 +47,7 @@ package enum SupervisorMain {
     private static var takenOver: Int32? {
         guard let text = Environment.current[HandoverFile.variable] else { return nil }
         unsetenv(HandoverFile.variable)
-        return Int32(text)
+        return Int32(text).flatMap { MemoryFile.isOne($0, name: HandoverFile.name) ? $0 : nil }
     }
 
     /// Goes on where another program stopped.
