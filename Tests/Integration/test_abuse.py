@@ -142,11 +142,21 @@ def listened_to(service):
         reader.join()
 
 
+def at_rest(pids):
+    """Descriptors that stay: the connection of whoever asked last may not have been closed yet."""
+    def look():
+        first = descriptors(pids)
+        time.sleep(0.2)
+        return descriptors(pids) == first and first
+    return wait_until(look, "at rest")
+
+
 @pytest.fixture(scope="module")
 def public():
     with Wsd(workers=2) as service, listened_to(service):
         pids = [service.pid, *process_tree(service.pid)]
-        service.at_start = wait_until(lambda: service.wait_healthy() and descriptors(pids), "ready")
+        service.wait_healthy()
+        service.at_start = at_rest(pids)
         yield service
 
 
