@@ -98,8 +98,8 @@ extension ProgramsDriver {
         throw .notFound("\(refusal) Did you mean \(near)?")
     }
 
-    /// Names of all programs, by number.
-    var names: [String] { machine.snapshots(now: now()).map(\.definition.configuration.name) }
+    /// Names of all programs, by number; those that are about to be forgotten are none any more.
+    var names: [String] { machine.definitions.map(\.configuration.name) }
 }
 
 extension ControlFailure {
